@@ -1,0 +1,100 @@
+"""Synthetic spectra with truth: `python -m benchmarks.accuracy.cases [SHARED_CASES] [-o DIR]`.
+
+Fits `press35_synthetic` (with its generating groups, and with the defaults) and `press35_mismatch` (defaults), writes one CSV a fit for `score.py` and prints its
+table. Beside it: the scatter of the estimates against the reported standard deviation, convergence, and CPU time.
+"""
+
+import argparse
+import csv
+import pathlib
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mrsjax.core import BasisSet, Sampling, Status
+from mrsjax.inference import choose, fit
+from mrsjax.physics import Gauss, Group, Lorentz, OwnLine, Phase, SignalModel, default_model, polynomial, window_of
+
+
+def load(folder: pathlib.Path):
+    """FIDs, basis and truth of a case."""
+    a = np.load(folder / "spectra.npz")
+    sampling = Sampling(
+        float(a["dwell_time_s"]),
+        float(a["central_frequency_mhz"]) * 1e6,
+        a["fids"].shape[1],
+        ppm_ref=float(a["ppm_ref"]),
+    )
+    return a["fids"].astype(complex), BasisSet(a["basis"], a["names"], sampling)
+
+
+def generating_model(basis: BasisSet) -> SignalModel:
+    """One Voigt line for the metabolites, its own for each macromolecule, a complex second-order polynomial."""
+    s = basis.sampling
+    metabolites = tuple(n for n in basis.names if not n.startswith("MM"))
+    own = OwnLine()
+    groups = [Group(jnp.asarray(basis.select(metabolites).fids), Lorentz() * Gauss(), own, "metabolites", metabolites)]
+    for name in basis.names:
+        if name.startswith("MM"):
+            groups.append(Group(jnp.asarray(basis.select([name]).fids), Lorentz() * Gauss(), own, name, (name,), 5.0))
+    window = window_of(s, 0.2, 4.2)
+    ppm = np.asarray(s.ppm)[window[0] : window[1]]
+    return SignalModel(tuple(groups), Phase(1e-3), polynomial(ppm, 2), (), (), s, window)
+
+
+def run(label: str, model: SignalModel, fids, folder: pathlib.Path, out: pathlib.Path) -> None:
+    """Fit, write the CSV that score.py reads, print what it does not."""
+    fit(model, fids[:8])  # compile
+    start = time.process_time()
+    result = fit(model, fids)
+    cpu = (time.process_time() - start) / len(fids)
+    amplitudes, crlb = np.asarray(result.amplitudes), np.asarray(result.crlb)
+    names = [n for n in result.names if n in result.metabolites]
+    columns = [result.names.index(n) for n in names]
+    with open(out / f"{label}.csv", "w", newline="") as f:
+        writer = csv.writer(f)
+        writer.writerow(["spectrum", *names, "cpu_s"])
+        writer.writerows([i, *row[columns], cpu] for i, row in enumerate(amplitudes))
+    with open(folder / "truth.csv", newline="") as f:
+        rows = list(csv.DictReader(f))
+    truth = np.array([[float(r[n]) for n in names] for r in rows])
+    z = (amplitudes[:, columns] - truth) / crlb[:, columns]
+    away = truth > 3 * crlb[:, columns]
+    status = np.bincount(np.asarray(result.status), minlength=len(Status))
+    print(
+        f"{label}: converged {status[0]} of {len(fids)}, iterations {np.mean(np.asarray(result.iterations)):.1f}, {1e3 * cpu:.1f} ms CPU a spectrum; "
+        f"rms error / reported sd (truth above 3 sd) {np.sqrt(np.mean(z[away] ** 2)):.2f}, within 1.96 sd {100 * np.mean(np.abs(z[away]) < 1.96):.1f} %"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "cases", nargs="?", type=pathlib.Path, default=pathlib.Path(__file__).parents[3] / "shared" / "cases"
+    )
+    parser.add_argument("-o", "--out", type=pathlib.Path, default=pathlib.Path("out/cases"))
+    args = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
+    for case in ("press35_synthetic", "press35_mismatch"):
+        folder, out = args.cases / case, args.out / case
+        out.mkdir(parents=True, exist_ok=True)
+        fids, basis = load(folder)
+        models = {}
+        if case == "press35_synthetic":
+            models["generating_groups"] = generating_model(basis)
+        candidates = [default_model(basis, basis.sampling, macromolecules=m) for m in ("parametric", "basis")]
+        choice = choose(candidates, fids)
+        print(f"{case}: macromolecules {('parametric', 'basis')[choice.index]}, criterion {choice.criterion.round(1)}")
+        models["defaults"] = choice.model
+        for label, model in models.items():
+            run(label, model, fids, folder, out)
+        files = [f"ours_{label}={out / label}.csv" for label in models]
+        subprocess.run([sys.executable, str(args.cases / "score.py"), str(folder), *files], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Measured spectra beside other tools: `python -m benchmarks.accuracy.real_spectra [SHARED_DATA]`.
+
+The 12 subjects of `svs_3t_philips_press35_12subjects` beside Osprey 2.9.6, `svs_3t_press30` and the 10 voxels of `mrsi_3t_10voxels` beside LCModel: ratios to tCr,
+correlation, mean difference. No truth is known here; data/README.md of the test data says how far tools agree with one another.
+"""
+
+import argparse
+import csv
+import pathlib
+import time
+
+import jax
+import numpy as np
+
+from mrsjax.core import FitResult
+from mrsjax.inference import fit
+from mrsjax.io import read, read_basis
+from mrsjax.physics import default_model
+
+TARGETS = {
+    "tNAA": ("NAA", "NAAG"), "tCho": ("GPC", "PCh"), "mI": ("Ins", "mI"), "Glu": ("Glu",), "Glx": ("Glu", "Gln"), "GSH": ("GSH",),
+}  # fmt: skip
+
+
+def ratios(result: FitResult) -> dict[str, np.ndarray]:
+    """Ratio to tCr of each target, one value a spectrum."""
+    return {name: np.asarray(result.ratio(parts)[0]) for name, parts in TARGETS.items()}
+
+
+def compare(title: str, ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
+    """Print r, means and mean difference for each target."""
+    print(f"\n{title}\n{'':6s} {'ours':>7s} {'theirs':>7s} {'diff %':>7s} {'r':>6s}   n")
+    for name in TARGETS:
+        a, b = ours[name], theirs.get(name)
+        if b is None:
+            continue
+        ok = np.isfinite(a) & np.isfinite(b)
+        r = np.corrcoef(a[ok], b[ok])[0, 1] if ok.sum() > 2 else np.nan
+        print(
+            f"{name:6s} {a[ok].mean():7.3f} {b[ok].mean():7.3f} {100 * (a[ok].mean() / b[ok].mean() - 1):7.1f} {r:6.2f} {ok.sum():3d}"
+        )
+
+
+def lcmodel_ratios(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Ratios to Cr+PCr in an LCModel CSV."""
+    with open(path, newline="") as f:
+        rows = [{k.strip(): v for k, v in row.items()} for row in csv.DictReader(f)]
+    names = {"tNAA": "NAA+NAAG", "tCho": "GPC+PCh", "mI": "Ins", "Glu": "Glu", "Glx": "Glu+Gln", "GSH": "GSH"}
+    return {k: np.array([float(r[f"{v}/Cr+PCr"]) for r in rows]) for k, v in names.items() if f"{v}/Cr+PCr" in rows[0]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "data", nargs="?", type=pathlib.Path, default=pathlib.Path(__file__).parents[3] / "shared" / "data"
+    )
+    data = parser.parse_args().data
+    jax.config.update("jax_enable_x64", True)
+
+    folder = data / "svs_3t_philips_press35_12subjects"
+    files = sorted(folder.glob("S*/*_act.SDAT"))
+    fids = [read(f) for f in files]
+    basis = read_basis(data / "basis_3t_philips_press35" / "3T_PRESS_Philips_35ms_noMM.BASIS")
+    wanted = "Asc Asp Cr GABA GPC GSH Gln Glu Ins mI Lac NAA NAAG PCh PCr PE Scyllo sI Tau".split()
+    model = default_model(basis.select([n for n in basis.names if n in wanted]), fids[0].sampling)
+    start = time.process_time()
+    result = fit(model, np.concatenate([f.spectra for f in fids]))
+    print(
+        f"12 subjects: status {np.asarray(result.status).tolist()}, {time.process_time() - start:.1f} s CPU with compilation"
+    )
+    with open(folder / "osprey_results.csv", newline="") as f:
+        osprey = list(csv.DictReader(f))
+    column = {name: np.array([float(r[name]) / float(r["tCr"]) for r in osprey]) for name in TARGETS}
+    compare("12 subjects, PRESS TE 35, beside Osprey 2.9.6", ratios(result), column)
+    for name, value in ratios(result).items():
+        print(
+            f"   between-subject CV of {name}: ours {100 * value.std() / value.mean():.1f} %, Osprey {100 * column[name].std() / column[name].mean():.1f} %"
+        )
+
+    folder = data / "svs_3t_press30"
+    basis = read_basis(folder / "3t.basis")
+    one = read(folder / "data.raw", dwell_time=5e-4, central_frequency=127.786142e6)
+    result = fit(default_model(basis, one.sampling), one.spectra)
+    compare("svs_3t_press30 beside LCModel", ratios(result), lcmodel_ratios(folder / "test-reference-out.csv"))
+
+    folder = data / "mrsi_3t_10voxels"
+    basis = read_basis(folder / "sim_se_csi_te16.basis")
+    many = read(folder / "multi-voxel.met", dwell_time=8e-4, central_frequency=123.23e6)
+    for window in ((1.9, 4.0), (0.2, 4.2)):
+        result = fit(default_model(basis, many.sampling, window_ppm=window), many.spectra)
+        compare(
+            f"mrsi_3t_10voxels beside LCModel (its window 1.9-4.0 ppm), ours {window}",
+            ratios(result),
+            lcmodel_ratios(folder / "test-reference-multi-voxel.csv"),
+        )
+        print("status", np.asarray(result.status).tolist())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""Workflow step 3: what a fitted spectrum is worth, and a whole file from signals to numbers."""
+
+from mrsjax.analysis.pipeline import Analysis as Analysis
+from mrsjax.analysis.pipeline import CurveStack as CurveStack
+from mrsjax.analysis.pipeline import Water as Water
+from mrsjax.analysis.pipeline import analyse as analyse
+from mrsjax.analysis.quality import Quality as Quality
+from mrsjax.analysis.quality import assess as assess

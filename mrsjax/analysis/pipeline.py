@@ -1,0 +1,232 @@
+"""From measured signals to numbers with their quality: fit, quantities and quality control of one file in one call."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from mrsjax.analysis.quality import Quality, assess
+from mrsjax.core import BasisSet, FIDs, FitResult, Status, to_spectrum
+from mrsjax.core.constants import GYROMAGNETIC_RATIO
+from mrsjax.core.metabolites import SUMS, canonical, is_nuisance
+from mrsjax.inference.quantification import Quantities, Timing, Tissue, WaterReference, quantify
+from mrsjax.inference.relaxation import RelaxationTable, relaxation_table
+
+SPACE = ("x", "y", "z")
+
+
+@dataclasses.dataclass(frozen=True)
+class CurveStack:
+    """Real parts of the curves of `s` fits on the fit window of `k` points, phased; `components` `(s, m, k)` as in
+    `names`.
+    """
+
+    ppm: Float[np.ndarray, " k"]
+    data: Float[np.ndarray, "s k"]
+    fit: Float[np.ndarray, "s k"]
+    baseline: Float[np.ndarray, "s k"]
+    residual: Float[np.ndarray, "s k"]
+    components: Float[np.ndarray, "s m k"]
+    names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Analysis:
+    """Everything that is known of a fitted file.
+
+    - `fids`, `basis`: what was fitted (all spectra of the file), and with which responses, on the grid of the data.
+    - `index`: 0-based number in the file, C order over `fids.dims`, of each of the `s` spectra that were fitted (a
+      mask leaves some out).
+    - `position`: `(s, 3)` voxel indices when the data have a spatial dimension, else None.
+    - `notes`: sentences that a reader of the numbers must know.
+    """
+
+    fids: FIDs
+    basis: BasisSet
+    result: FitResult
+    quantities: Quantities
+    quality: Quality
+    curves: CurveStack
+    index: Int[np.ndarray, " s"]
+    position: Int[np.ndarray, "s 3"] | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> list[Status]:
+        """How each fit ended."""
+        return [Status(int(code)) for code in np.asarray(self.result.status)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Water:
+    """Unsuppressed water `fids`, the timing of both acquisitions, tissue fractions and relaxation times (default: by
+    field).
+    """
+
+    fids: FIDs
+    timing: Timing
+    tissue: Tissue | None = None
+    table: RelaxationTable | None = None
+
+
+def field_strength(fids: FIDs) -> float:
+    """Static field in T, from the central frequency and the nucleus."""
+    return float(fids.sampling.central_frequency) / abs(GYROMAGNETIC_RATIO[fids.sampling.nucleus])
+
+
+def analyse(
+    fids: FIDs,
+    basis: BasisSet,
+    *,
+    water: Water | None = None,
+    mask: np.ndarray | None = None,
+    peak: str = "tNAA",
+    model_options: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Analysis:
+    """Fits every spectrum of a file and puts the numbers into units.
+
+    **Arguments:**
+
+    - `fids`: one FID, a series or a grid; no coil dimension.
+    - `basis`: on any grid of the same field and nucleus.
+    - `water`: for water scaling; its FIDs are one, or one for each spectrum.
+    - `mask`: boolean, shape of the leading dims (or of the spatial ones): which spectra to fit.
+    - `peak`: the resonance that SNR and line width are of.
+    - `model_options`: options of `physics.default_model`.
+    - `progress`: called with (done, total).
+
+    **Raises:** `ValueError` for uncombined coils, a mask or a water file of another shape, an empty mask, an unusable
+    basis.
+    """
+    from mrsjax.inference import fit
+
+    if "DIM_COIL" in fids.dims:
+        raise ValueError("fids: wanted combined coils, found a DIM_COIL dimension; combine the coils first")
+    index = _selected(fids, mask)
+    basis = basis.resample(fids.sampling)
+    spectra = np.asarray(fids.spectra)[index]
+    model, choice = _model(basis, fids, spectra, model_options or {})
+    result = fit(model, spectra, progress=progress)
+    curves, quality = _curves_and_quality(model, result, spectra, fids, peak)
+    quantities = quantify(result, None if water is None else _reference(water, fids, basis, index))
+    doubts = (*choice, *_doubts(quantities, quality, water is not None))
+    return Analysis(fids, basis, result, quantities, quality, curves, index, _position(fids, index), doubts)
+
+
+#: Total creatine of living brain lies well inside these bounds, mmol/kg (Gudmundson 2023: 6 to 12).
+PLAUSIBLE_TCR = (2.0, 40.0)
+
+
+def _doubts(quantities: Quantities, quality: Quality, with_water: bool) -> list[str]:
+    """What makes the numbers doubtful, in sentences."""
+    out = []
+    missing = int(np.sum(~np.isfinite(quantities.water_amplitude)))
+    if with_water and missing:
+        total = len(quantities.water_amplitude)
+        out.append(f"No water signal could be measured for {missing} of {total} spectra: they have no concentrations.")
+    if "tCr" in quantities.names:
+        values = quantities.water_scaled_molal[:, quantities.names.index("tCr")]
+        middle = float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else np.nan
+        if np.isfinite(middle) and not PLAUSIBLE_TCR[0] < middle < PLAUSIBLE_TCR[1]:
+            out.append(
+                f"Total creatine comes out as {middle:.3g} mmol/kg, which no brain has: water and metabolite data are "
+                "probably not scaled alike (averages, receiver gain, VOLUME and TRAMP of LCModel files)."
+            )
+    if "emptied" in quality.window.reason:
+        out.append("The data were filtered: noise, SNR and FQN are those of the region that is left.")
+    return out
+
+
+def _model(basis: BasisSet, fids: FIDs, spectra: np.ndarray, options: Mapping[str, Any]):
+    """The model of a file, and what to say of its choice: macromolecules of the basis or ours, where both could serve."""
+    from mrsjax.inference import choose
+    from mrsjax.physics import default_model
+
+    if "macromolecules" in options or not any(is_nuisance(n) for n in basis.names):
+        return default_model(basis, fids.sampling, **options), ()
+    kinds = ("parametric", "basis")
+    models = [default_model(basis, fids.sampling, **{**options, "macromolecules": kind}) for kind in kinds]
+    choice = choose(models, spectra)
+    ours, theirs = choice.criterion
+    return choice.model, (
+        f"Macromolecules: {kinds[choice.index]} lines chosen by Akaike's criterion / 2 (parametric {ours:.1f}, entries of the "
+        f"basis {theirs:.1f}; smaller is better).",
+    )
+
+
+def _selected(fids: FIDs, mask: np.ndarray | None) -> Int[np.ndarray, " s"]:
+    shape = fids.data.shape[:-1]
+    if mask is None:
+        return np.arange(int(np.prod(shape, dtype=int)))
+    mask = np.asarray(mask, dtype=bool)
+    spatial = tuple(n for n, d in zip(shape, fids.dims, strict=True) if d in SPACE)
+    if mask.shape != shape:
+        if mask.size != np.prod(spatial, dtype=int) or mask.shape[: len(spatial)] != spatial:
+            raise ValueError(f"mask: wanted shape {spatial or shape}, found {mask.shape}")
+        mask = np.broadcast_to(mask.reshape(spatial + (1,) * (len(shape) - len(spatial))), shape)
+    index = np.flatnonzero(mask)
+    if index.size == 0:
+        raise ValueError("mask: wanted at least one voxel inside, found none")
+    return index
+
+
+def _position(fids: FIDs, index) -> Int[np.ndarray, "s 3"] | None:
+    if not any(d in SPACE for d in fids.dims):
+        return None
+    coordinates = np.unravel_index(index, fids.data.shape[:-1])
+    return np.stack(
+        [coordinates[fids.dims.index(d)] if d in fids.dims else np.zeros_like(index) for d in SPACE], axis=-1
+    )
+
+
+def _curves_and_quality(model, result: FitResult, spectra, fids: FIDs, peak: str) -> tuple[CurveStack, Quality]:
+    from mrsjax.inference import evaluate
+
+    parts = [i for i, n in enumerate(result.names) if n == peak or canonical(n) in SUMS.get(peak, ())]
+    one, kept = [], []
+    ppm = np.empty(0)
+    for i in range(len(spectra)):
+        curves = evaluate(model, result, spectra, i)
+        ppm = np.asarray(curves.ppm)
+        components = np.asarray(curves.components)
+        one.append(
+            {
+                "fit": np.asarray(curves.fit),
+                "baseline": np.asarray(curves.baseline),
+                "residual": np.asarray(curves.residual),
+                "component": components[parts].sum(axis=0) if parts else np.full(ppm.shape, np.nan, complex),
+            }
+        )
+        real = (curves.data, curves.fit, curves.baseline, curves.residual, components)
+        kept.append([np.real(np.asarray(x)).astype(np.float32) for x in real])
+    # A shift of the reference frequency moves the peak out of its window.
+    shift = 1e6 * np.asarray(result.parameters.get("metabolites.shift", 0.0)) / float(fids.sampling.central_frequency)
+    stacked = {key: np.stack([c[key] for c in one]) for key in one[0]}
+    quality = assess(
+        np.asarray(to_spectrum(jnp.asarray(spectra))), fids.sampling, {"ppm": ppm, **stacked}, peak, shift_ppm=shift
+    )
+    data, fit_curve, baseline, residual, components = (np.stack(x) for x in zip(*kept, strict=True))
+    return CurveStack(ppm, data, fit_curve, baseline, residual, components, result.names), quality
+
+
+def _reference(water: Water, fids: FIDs, basis: BasisSet, index) -> WaterReference:
+    stack = np.asarray(water.fids.spectra)
+    total = int(np.prod(fids.data.shape[:-1], dtype=int))
+    if len(stack) == total:
+        stack = stack[index]
+    elif len(stack) != 1:
+        raise ValueError(f"water: wanted 1 or {total} water FIDs, found {len(stack)}")
+    tissue = water.tissue
+    if tissue is not None and np.ndim(tissue.fractions) > 1:
+        fractions = np.asarray(tissue.fractions).reshape(-1, 3)
+        if len(fractions) != total:
+            raise ValueError(f"tissue: wanted 1 or {total} sets of fractions, found {len(fractions)}")
+        tissue = Tissue(*fractions[index].T)
+    table = relaxation_table(field_strength(fids)) if water.table is None else water.table
+    return WaterReference(stack, basis, water.timing, table, tissue)

@@ -1,0 +1,81 @@
+"""What a running command says, and how it obeys Ctrl-C at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+
+
+def start_jax() -> str:
+    """Turns on double precision and the persistent compile cache; returns the device in words."""
+    import jax
+
+    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache"), "mrsjax", "xla"
+    )
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_compilation_cache_dir", cache)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    devices = jax.devices()
+    kind = devices[0].device_kind if devices[0].platform != "cpu" else f"cpu, {os.cpu_count()} cores"
+    return f"{len(devices)} x {kind}" if len(devices) > 1 else kind
+
+
+@contextmanager
+def phases(device: str) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+    """A line on stderr that says what is being done. Yields `say(phase)` and `progress(done, total)`.
+
+    The bar starts at the first `progress`; before it, the compiler works.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def say(phase: str) -> None:
+            if console.is_terminal:
+                bar.reset(task, description=phase, total=None)
+            else:
+                console.print(f"mrsjax: {phase}", soft_wrap=True, highlight=False)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, description=f"fitting on {device}", completed=done, total=total)
+
+        yield say, progress
+
+
+def interruptible(work: Callable[[], T]) -> T:
+    """Runs `work` in a thread and waits for it, so that Ctrl-C is obeyed while XLA compiles or computes.
+
+    Python delivers signals to the main thread between bytecodes only, and a compiled call does not return for seconds.
+    After Ctrl-C the thread runs on until the process ends, so `work` must leave nothing half-done outside of memory.
+    """
+    box: dict[str, Any] = {}
+
+    def run() -> None:
+        try:
+            box["value"] = work()
+        except BaseException as error:
+            box["error"] = error
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.2)
+    if "error" in box:
+        raise box["error"]
+    return box["value"]

@@ -1,0 +1,56 @@
+"""`mrsjax fit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    epilog=(
+        "LCModel RAW files: --dwell-s S and --central-frequency-mhz MHZ where neither a control file beside the data"
+        " nor a basis of equal length gives them. Everything else (water_te_ms, ppm_ref, conjugate, peak, model"
+        " options, relaxation times) goes into --config; a run.yaml repeats its run."
+    )
+)
+@click.argument("data", required=False, type=click.Path())
+@click.option("--basis", type=click.Path(), help="Basis set: LCModel .BASIS, FSL-MRS folder.")
+@click.option("--water", type=click.Path(), help="Unsuppressed water of the same voxel(s), for concentrations.")
+@click.option("--tissue", metavar="gm=..,wm=..,csf=..", help="Volume fractions, or maps on the grid of an MRSI.")
+@click.option("--te-ms", type=float, help="Echo time, where the file does not say it.")
+@click.option("--tr-s", type=float, help="Repetition time, where the file does not say it.")
+@click.option("--mask", type=click.Path(), help="Voxels to fit: a NIfTI image on the grid of the MRSI.")
+@click.option("--config", type=click.Path(), help="Settings from a file; options given here win.")
+@click.option("-o", "--out", type=click.Path(), metavar="DIR", help="Folder for the results.")
+@click.option("--dwell-s", type=float, hidden=True)
+@click.option("--central-frequency-mhz", type=float, hidden=True)
+def fit(config: str | None, **options):
+    """Fit DATA (one spectrum, a series or an MRSI) and write numbers and a report to DIR.
+
+    DIR gets results.csv, parameters.csv, qc.csv, results.json, report.html and run.yaml.
+    """
+    from mrsjax.cli.settings import resolve
+
+    settings = resolve(options, config)
+    out = Path(str(settings.out))
+    # The heavy imports come after the cheap mistakes.
+    from mrsjax.report.folder import check_folder
+
+    check_folder(out, ["results.csv", "parameters.csv", "qc.csv", "results.json", "report.html"])
+
+    from mrsjax.cli.job import run
+
+    def load():
+        from mrsjax.cli import inputs
+
+        return inputs.load(settings), inputs.fingerprints(settings)
+
+    run(
+        load,
+        out,
+        title=Path(str(settings.data)).name,
+        options=settings.as_options(),
+        peak=settings.peak,
+        model=settings.model,
+    )

@@ -1,0 +1,169 @@
+"""Reading the files of a fit: data, basis, water, mask and tissue maps, with messages in the words of the command
+line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from mrsjax import io
+from mrsjax.analysis import Water
+from mrsjax.analysis.pipeline import SPACE, field_strength
+from mrsjax.cli.settings import FitSettings
+from mrsjax.core import BasisSet, FIDs
+from mrsjax.inference.quantification import Timing, Tissue, user_table
+from mrsjax.inference.relaxation import RelaxationTable, relaxation_table
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """What the files of a fit hold. `notes`: sentences for the console and the report."""
+
+    fids: FIDs
+    basis: BasisSet
+    water: Water | None
+    mask: np.ndarray | None
+    notes: tuple[str, ...]
+
+
+def load(settings: FitSettings) -> Inputs:
+    """Reads and checks every file, so that a mistake shows before the fit starts.
+
+    **Raises:** `ValueError` (FormatError included) and `OSError` with one line.
+    """
+    assert settings.data is not None and settings.basis is not None
+    notes: list[str] = []
+    _check_model(settings)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        basis = io.read_basis(settings.basis)
+        fids = _signals(settings.data, settings, basis, notes.append)
+        water = None if settings.water is None else _water(settings, fids, basis, notes.append)
+    notes += dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning))
+    mask = None if settings.mask is None else _volume(settings.mask) != 0
+    return Inputs(fids, basis, water, mask, tuple(notes))
+
+
+def _check_model(settings: FitSettings) -> None:
+    from mrsjax.physics import default_model
+
+    known = [p.name for p in inspect.signature(default_model).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    unknown = [k for k in settings.model or () if k not in known]
+    if unknown:
+        raise ValueError(f"model: unknown options {', '.join(unknown)}; known are {', '.join(known)}")
+
+
+def _signals(path: str, settings: FitSettings, basis: BasisSet, note: Callable[[str], None]) -> FIDs:
+    hints = {
+        "dwell_time": settings.dwell_s,
+        "central_frequency": None if settings.central_frequency_mhz is None else settings.central_frequency_mhz * 1e6,
+        "ppm_ref": settings.ppm_ref,
+        "echo_time": None if settings.te_ms is None else settings.te_ms * 1e-3,
+        "repetition_time": settings.tr_s,
+        "conjugate": settings.conjugate,
+    }
+    try:
+        return io.read(path, **hints)
+    except io.FormatError as error:
+        if not any(word in error.wanted for word in ("dwell_time", "central_frequency")):
+            raise
+        # LCModel RAW holds no sampling; LCModel itself takes that of the basis when nothing else is said.
+        fids = io.read(path, basis=settings.basis, **hints)
+        if fids.sampling.n_points != basis.sampling.n_points:
+            raise ValueError(
+                f"{path}: an LCModel RAW file holds neither dwell time nor frequency, and the basis has another length"
+                f" ({basis.sampling.n_points} points, data {fids.sampling.n_points}); give --dwell-s and"
+                " --central-frequency-mhz"
+            ) from None
+        note(
+            f"{Path(path).name} does not say its dwell time and frequency: those of the basis were taken"
+            f" ({float(fids.sampling.dwell_time):.6g} s, {1e-6 * float(fids.sampling.central_frequency):.4f} MHz; equal"
+            " length)."
+        )
+        return fids
+
+
+def _water(settings: FitSettings, fids: FIDs, basis: BasisSet, note: Callable[[str], None]) -> Water:
+    # The TE of the options is that of the metabolite scan: the water file speaks for itself.
+    assert settings.water is not None
+    own = dataclasses.replace(settings, te_ms=settings.water_te_ms, tr_s=settings.water_tr_s)
+    water = _signals(settings.water, own, basis, note)
+    te, tr = fids.acquisition.echo_time, fids.acquisition.repetition_time
+    if te is None or tr is None:
+        missing = " and ".join(n for n, v in (("--te-ms", te), ("--tr-s", tr)) if v is None)
+        raise ValueError(f"{settings.data}: does not say the timing that water scaling needs; give {missing}")
+    water_te = te if water.acquisition.echo_time is None else water.acquisition.echo_time
+    water_tr = tr if water.acquisition.repetition_time is None else water.acquisition.repetition_time
+    table = _table(settings, field_strength(fids))
+    return Water(water, Timing(te, tr, water_te, water_tr), _tissue(settings, fids), table)
+
+
+def _table(settings: FitSettings, field: float) -> RelaxationTable:
+    if settings.relaxation is None:
+        try:
+            return relaxation_table(field)
+        except ValueError as error:
+            raise ValueError(f"{error}; give your own with 'relaxation:' in --config") from None
+    try:
+        water = {k: (float(t1) * 1e-3, float(t2) * 1e-3) for k, (t1, t2) in settings.relaxation["water"].items()}
+        t1, t2 = settings.relaxation["metabolites"]
+        return user_table(field, water, (float(t1) * 1e-3, float(t2) * 1e-3))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(
+            "relaxation: wanted {water: {gm: [T1, T2], wm: [T1, T2], csf: [T1, T2]}, metabolites: [T1, T2]} in ms, "
+            f"found {dict(settings.relaxation)!r} ({error})"
+        ) from None
+
+
+def _tissue(settings: FitSettings, fids: FIDs) -> Tissue | None:
+    if settings.tissue is None:
+        return None
+    parts = {k: v if isinstance(v, int | float) else _volume(v) for k, v in settings.tissue.items()}
+    spatial = tuple(n for n, d in zip(fids.data.shape, fids.dims, strict=False) if d in SPACE)
+    shape = fids.data.shape[:-1]
+    for name, part in parts.items():
+        if isinstance(part, np.ndarray):
+            if part.shape != spatial:
+                raise ValueError(f"--tissue {name}: wanted a map of shape {spatial}, found {part.shape}")
+            parts[name] = np.broadcast_to(part.reshape(spatial + (1,) * (len(shape) - len(spatial))), shape)
+    if any(isinstance(p, np.ndarray) for p in parts.values()):
+        # Outside the head all maps are zero: such voxels get nothing, without failing the others.
+        total = sum(np.asarray(p, dtype=float) for p in parts.values())
+        parts = {k: np.where(total > 0.02, p, k == "csf").ravel() for k, p in parts.items()}
+    return Tissue(parts["gm"], parts["wm"], parts["csf"])
+
+
+def _volume(path: str) -> np.ndarray:
+    """A three-dimensional NIfTI image, or a .npy array without pickled objects."""
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: wanted a NIfTI or .npy file, found none")
+    try:
+        if path.endswith(".npy"):
+            return np.load(path, allow_pickle=False)
+        import nibabel
+
+        image = np.asarray(nibabel.load(path).dataobj)  # type: ignore[attr-defined]
+        return image.reshape(image.shape[:3]) if image.ndim > 3 and set(image.shape[3:]) == {1} else image
+    except Exception as error:
+        raise ValueError(f"{path}: wanted a NIfTI or .npy image, found {' '.join(str(error).split())[:120]}") from None
+
+
+def fingerprints(settings: FitSettings) -> list[dict[str, str]]:
+    """Path, role and SHA-256 of every input file; a folder is hashed over its files in name order."""
+    out = []
+    for role in ("data", "basis", "water", "mask"):
+        path = getattr(settings, role)
+        if path is not None:
+            digest = hashlib.sha256()
+            place = Path(path)
+            for file in sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]:
+                digest.update(file.read_bytes())
+            out.append({"path": str(path), "role": role, "sha256": digest.hexdigest()})
+    return out

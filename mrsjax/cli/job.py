@@ -1,0 +1,59 @@
+"""One run: load, fit, write, announce, with phases on the console and Ctrl-C obeyed at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mrsjax.cli.console import interruptible, phases, start_jax
+
+
+def run(
+    load: Callable[[], tuple[Any, list[dict[str, str]]]],
+    out: Path,
+    *,
+    title: str,
+    options: Mapping[str, Any],
+    peak: str = "tNAA",
+    model: Mapping[str, Any] | None = None,
+) -> Any:
+    """Runs a fit, writes its folder and returns the `Analysis`.
+
+    **Arguments:** `load` returns the `Inputs` and the fingerprints of the files; it runs after JAX is set up.
+    """
+    from mrsjax.cli import outcome
+
+    clock = outcome.Clock()
+    device = start_jax()
+    with phases(device) as (say, progress):
+
+        def work():
+            from mrsjax.analysis import analyse
+
+            say("reading")
+            given, files = load()
+            for note in given.notes:
+                click.echo(f"mrsjax: note: {note}", err=True)
+            say(f"compiling for {device} (kept for the next run)")
+            analysis = analyse(
+                given.fids,
+                given.basis,
+                water=given.water,
+                mask=given.mask,
+                peak=peak,
+                model_options=model,
+                progress=progress,
+            )
+            for note in analysis.notes:
+                click.echo(f"mrsjax: note: {note}", err=True)
+            return dataclasses.replace(analysis, notes=(*given.notes, *analysis.notes)), files
+
+        analysis, files = interruptible(work)
+        say("writing")
+        outcome.write(analysis, out, title, options, files, device, clock)
+    outcome.announce(analysis, out)
+    return analysis

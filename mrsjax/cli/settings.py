@@ -1,0 +1,153 @@
+"""The settings of a fit: from options and a configuration file to one checked object, and back to run.yaml."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+#: Outside of these a number has the wrong unit.
+RANGES = {
+    "te_ms": (1.0, 500.0),
+    "tr_s": (0.1, 20.0),
+    "water_te_ms": (1.0, 500.0),
+    "water_tr_s": (0.1, 20.0),
+    "dwell_s": (1e-6, 0.1),
+    "central_frequency_mhz": (5.0, 1300.0),
+    "ppm_ref": (-10.0, 10.0),
+}
+
+PATHS = ("data", "basis", "water", "mask", "out")
+
+
+@dataclasses.dataclass(frozen=True)
+class FitSettings:
+    """Everything that decides what `mrsjax fit` computes, in the units of the command line; None = not given.
+
+    `tissue` has a number or the path of a map for each of gm, wm, csf; `model` are options of the default model;
+    `relaxation` replaces the table: `{water: {gm: [T1, T2], wm: ..., csf: ...}, metabolites: [T1, T2]}` in ms.
+    """
+
+    data: str | None = None
+    basis: str | None = None
+    out: str | None = None
+    water: str | None = None
+    tissue: Mapping[str, float | str] | None = None
+    te_ms: float | None = None
+    tr_s: float | None = None
+    water_te_ms: float | None = None
+    water_tr_s: float | None = None
+    mask: str | None = None
+    dwell_s: float | None = None
+    central_frequency_mhz: float | None = None
+    ppm_ref: float | None = None
+    conjugate: bool = False
+    peak: str = "tNAA"
+    model: Mapping[str, Any] | None = None
+    relaxation: Mapping[str, Any] | None = None
+
+    def as_options(self) -> dict[str, Any]:
+        """The settings as plain values; paths absolute, so that the file repeats the run from any folder."""
+        out = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        for name in PATHS:
+            if out[name] is not None:
+                out[name] = str(Path(out[name]).absolute())
+        return out
+
+
+def parse_tissue(text: str) -> dict[str, float | str]:
+    """`gm=0.6,wm=0.3,csf=0.1` (or paths of maps) as a mapping.
+
+    **Raises:** `ValueError` naming what is missing or unknown.
+    """
+    found: dict[str, float | str] = {}
+    for part in text.split(","):
+        key, equals, value = (p.strip() for p in part.partition("="))
+        if not equals or key.lower() not in ("gm", "wm", "csf"):
+            raise ValueError(f"--tissue: wanted gm=...,wm=...,csf=..., found {part.strip()!r}")
+        try:
+            found[key.lower()] = float(value)
+        except ValueError:
+            found[key.lower()] = value
+    missing = [k for k in ("gm", "wm", "csf") if k not in found]
+    if missing:
+        raise ValueError(f"--tissue: wanted gm=...,wm=...,csf=..., {' and '.join(missing)} missing")
+    return found
+
+
+def read_config(path: str) -> dict[str, Any]:
+    """The options in a configuration file: the `options` of a run.yaml, or a plain mapping of settings.
+
+    **Raises:** `ValueError` for a file that is no such mapping, unknown names (with the known ones), or values of the
+    wrong kind.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: wanted YAML, found {' '.join(str(error).split())[:120]}") from None
+    if isinstance(content, dict) and isinstance(content.get("options"), dict):
+        content = content["options"]
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: wanted settings as 'name: value' lines, found {type(content).__name__}")
+    known = [f.name for f in dataclasses.fields(FitSettings)]
+    unknown = [str(k) for k in content if k not in known]
+    if unknown:
+        raise ValueError(f"{path}: unknown settings {', '.join(unknown)}; known are {', '.join(known)}")
+    options = {k: v for k, v in content.items() if v is not None}
+    for name, value in options.items():
+        options[name] = _checked(path, name, value)
+    return options
+
+
+def _checked(path: str, name: str, value: Any) -> Any:
+    if name == "tissue":
+        value = parse_tissue(value) if isinstance(value, str) else value
+        return parse_tissue(",".join(f"{k}={v}" for k, v in _mapping(path, name, value).items()))
+    if name in ("model", "relaxation"):
+        # YAML 1.1 reads a bare `off` as false, but it is the name of a choice here.
+        return {str(k): "off" if v is False else v for k, v in _mapping(path, name, value).items()}
+    if name == "conjugate":
+        if not isinstance(value, bool):
+            raise ValueError(f"{path}: {name}: wanted true or false, found {value!r}")
+        return value
+    if name in (*PATHS, "peak"):
+        if not isinstance(value, str):
+            raise ValueError(f"{path}: {name}: wanted a text, found {value!r}")
+        return value
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return float(value)  # YAML 1.1 reads 5e-4 as a text
+    except (TypeError, ValueError):
+        raise ValueError(f"{path}: {name}: wanted a number, found {value!r}") from None
+
+
+def _mapping(path: str, name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: {name}: wanted a mapping, found {value!r}")
+    return value
+
+
+def resolve(options: Mapping[str, Any], config: str | None) -> FitSettings:
+    """Options of the command line over those of the configuration file.
+
+    **Raises:** `ValueError` when data, basis or the output folder are in neither.
+    """
+    merged = {} if config is None else read_config(config)
+    merged |= {k: v for k, v in options.items() if v is not None}
+    if isinstance(merged.get("tissue"), str):
+        merged["tissue"] = parse_tissue(merged["tissue"])
+    settings = FitSettings(**merged)
+    for name, what in (("data", "DATA"), ("basis", "--basis"), ("out", "--out")):
+        if getattr(settings, name) is None:
+            raise ValueError(f"{what} is missing: mrsjax fit DATA --basis BASIS --out DIR (or --config run.yaml)")
+    for name, (low, high) in RANGES.items():
+        value = getattr(settings, name)
+        if value is not None and not low <= value <= high:
+            raise ValueError(f"--{name.replace('_', '-')}: wanted {low:g} to {high:g}, found {value:g}; another unit?")
+    if settings.tissue is not None and settings.water is None:
+        raise ValueError("--tissue corrects water scaling and needs --water")
+    return settings

@@ -1,0 +1,52 @@
+"""Non-linear parameters of a model: a tree of `Parameter`, one for each named quantity, instead of a flat vector with offsets."""
+
+import math
+
+import equinox as eqx
+import jax
+import jax.core
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+
+class Parameter(eqx.Module):
+    """Start, bounds and Gaussian prior of one quantity (scalar or array).
+
+    **Arguments:** `start`; `lower`, `upper` (bounds, may be infinite); `mean`, `sd` of the prior (`sd = inf`: none); `unit`.
+    All broadcast to the shape of `start`.
+
+    **Raises:** `ValueError` when start lies outside the bounds or sd is not positive.
+    """
+
+    start: Float[Array, "*shape"]
+    lower: Float[Array, "*shape"]
+    upper: Float[Array, "*shape"]
+    mean: Float[Array, "*shape"]
+    sd: Float[Array, "*shape"]
+    unit: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        start: ArrayLike,
+        *,
+        unit: str,
+        lower: ArrayLike = -math.inf,
+        upper: ArrayLike = math.inf,
+        mean: ArrayLike = 0.0,
+        sd: ArrayLike = math.inf,
+    ):
+        if not any(isinstance(x, jax.core.Tracer) for x in (start, lower, upper, sd)):
+            if not (np.all(np.asarray(start) >= lower) and np.all(np.asarray(start) <= upper)):
+                raise ValueError(f"start: wanted a value in [{lower}, {upper}] {unit}, found {start}")
+            if not np.all(np.asarray(sd) > 0):
+                raise ValueError(f"sd: wanted a positive standard deviation, found {sd}")
+        dtype, shape = jnp.result_type(float), np.shape(start)
+        fixed = [jnp.broadcast_to(jnp.asarray(x, dtype), shape) for x in (start, lower, upper, mean, sd)]
+        self.start, self.lower, self.upper, self.mean, self.sd = fixed
+        self.unit = unit
+
+
+def field(tree, name: str):
+    """The same tree with each `Parameter` replaced by its attribute `name` (start, lower, upper, mean, sd or unit)."""
+    return jax.tree.map(lambda p: getattr(p, name), tree, is_leaf=lambda x: isinstance(x, Parameter))

@@ -1,0 +1,98 @@
+"""The executor: many small fits through one compiled program, converged ones making room for the next.
+
+Every program works on a fixed number of slots, whatever the number of spectra, so that one compilation serves all. The states wait in host memory; each
+round takes rows that are not finished, advances them by a few steps and puts them back: a slow spectrum holds back nobody.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from mrsjax.inference import varpro
+from mrsjax.inference.varpro import Problem, State, Tree
+from mrsjax.physics.model import SignalModel
+
+#: Steps between two looks at which spectra are finished.
+ROUND = 3
+
+
+def slots() -> int:
+    """Spectra that are worked on together: what fills a second-level cache (CPU) or the chip (accelerators)."""
+    return 8 if jax.default_backend() == "cpu" else 4096
+
+
+def _take(tree, rows):
+    return jax.tree.map(lambda x: x[rows], tree)
+
+
+def map_rows(function: Callable, rows):
+    """`function(slot rows)` over all rows of a tree of arrays (leading axis: spectra), slot by slot; results on the host.
+
+    `function` is jitted by the caller and sees `slots()` rows at every call; the last slots repeat the last row.
+    """
+    total, size = len(jax.tree.leaves(rows)[0]), slots()
+    parts = []
+    for first in range(0, total, size):
+        index = np.minimum(np.arange(first, first + size), total - 1)
+        part = jax.tree.map(np.asarray, function(_take(rows, index)))
+        parts.append(_take(part, slice(0, min(size, total - first))))
+    return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+
+
+@eqx.filter_jit
+def _begin(model: SignalModel, theta: Float[Array, "b p"]) -> State:
+    return jax.vmap(partial(varpro.begin, model, tree=Tree(model)))(theta)
+
+
+@eqx.filter_jit
+def _advance(model: SignalModel, problem: Problem, state: State, tolerance, limit) -> tuple[State, Bool[Array, " b"]]:
+    tree = Tree(model)
+    done = jax.vmap(lambda s: varpro.finished(s, tolerance) | (s.iterations >= limit))
+
+    def step(carry):
+        state, stop, i = carry
+        new = jax.vmap(partial(varpro.step, model, tree))(problem, state)
+        keep = lambda n, o: jnp.where(stop.reshape(-1, *[1] * (n.ndim - 1)), o, n)  # noqa: E731
+        state = jax.tree.map(keep, new, state)
+        return state, done(state), i + 1
+
+    def go_on(carry):
+        return ~jnp.all(carry[1]) & (carry[2] < ROUND)
+
+    state, stop, _ = jax.lax.while_loop(go_on, step, (state, done(state), jnp.int32(0)))
+    return state, stop
+
+
+def minimise(
+    model: SignalModel,
+    problems: Problem,
+    theta: Float[np.ndarray, "s p"],
+    active: Bool[np.ndarray, " s"],
+    *,
+    tolerance: float,
+    max_iterations: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> State:
+    """Fit all spectra from the starting points `theta`; rows that are not `active` are left alone. Arrays live on the host.
+
+    `tolerance`: predicted decrease of chi^2 / 2 at which a spectrum is finished. `progress(done, total)` is called after each round.
+    """
+    size = slots()
+    states = jax.tree.map(np.array, map_rows(partial(_begin, model), theta))
+    waiting = np.flatnonzero(active)
+    total = len(waiting)
+    stop_at = jnp.asarray(tolerance, theta.dtype), jnp.int32(max_iterations)
+    while len(waiting):
+        rows = np.resize(waiting[:size], size)  # the last slots repeat the first rows
+        state, stop = _advance(model, _take(problems, rows), _take(states, rows), *stop_at)
+        for everything, part in zip(jax.tree.leaves(states), jax.tree.leaves(state), strict=True):
+            everything[rows] = part
+        waiting = waiting[~np.isin(waiting, rows[np.asarray(stop)])]
+        if progress is not None:
+            progress(total - len(waiting), total)
+    return states

@@ -1,0 +1,259 @@
+"""`fit`: spectra in, amplitudes with uncertainties out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Complex, Float
+
+from mrsjax.core.metabolites import is_nuisance
+from mrsjax.core.parameters import field
+from mrsjax.core.results import FitResult, Status
+from mrsjax.inference import batch, fisher, noise, starting
+from mrsjax.inference.linalg import inverse
+from mrsjax.inference.varpro import Point, Problem, State, Tree
+from mrsjax.physics.model import SignalModel
+
+#: Predicted decrease of chi^2 / 2 at which the first and the second stage stop.
+TOLERANCES = (0.3, 0.02)
+MAX_ITERATIONS = (30, 60)
+#: Amplitude over its standard deviation below which a component's own shift and width are held at the group's.
+DETECTION = 3.0
+#: Spectra whose states are in memory together (about 0.1 MB each).
+CHUNK = 4096
+
+
+class FitState(eqx.Module):
+    """What is kept of a fit for `evaluate`, the posterior and implicit differentiation: the optimum in internal units."""
+
+    theta: Float[Array, "s p"]
+    amplitudes: Float[Array, "s m"]  # in `unit`s
+    unit: Float[
+        Array, " s"
+    ]  # noise of the problem: that of the data, or the first stage's residual where that is larger
+    log_stiffness: Float[Array, " s"]
+    precision: Float[Array, "s m m"]
+    weight: Float[Array, "s p"]
+
+
+class _Prepared(NamedTuple):
+    problems: Problem
+    theta: Float[Array, "s p"]
+    noise: Float[Array, " s"]
+    valid: Array
+
+
+def fit(
+    model: SignalModel,
+    fids: Complex[Array | np.ndarray, "s n"],
+    *,
+    tolerance: float = TOLERANCES[1],
+    max_iterations: int = MAX_ITERATIONS[1],
+    progress: Callable[[int, int], None] | None = None,
+) -> FitResult:
+    """Fit spectra by variable projection with Levenberg-Marquardt.
+
+    **Arguments:**
+
+    - `model`: e.g. of `physics.default_model`.
+    - `fids`: (spectra, points), on the model's sampling; any scale.
+    - `tolerance`: predicted decrease of chi^2 / 2 at which a spectrum has converged.
+    - `progress`: called as `progress(done, total)` as spectra finish.
+
+    **Returns:** a `FitResult` with a `Status` for each spectrum. Spectra that hold NaN, infinities, zeros or a constant get NaN numbers and
+    `Status.INVALID_DATA`; no spectrum stops the others.
+
+    **Raises:** `ValueError` when the shape does not fit the model.
+    """
+    fids = np.asarray(fids)
+    if fids.ndim != 2 or fids.shape[1] != model.sampling.n_points or not np.iscomplexobj(fids):
+        raise ValueError(
+            f"fids: wanted complex (spectra, {model.sampling.n_points}), found {fids.dtype} of shape {fids.shape}; use fids[None] for one spectrum"
+        )
+    total = len(fids)
+    parts = []
+    for first in range(0, total, CHUNK):
+        chunk = fids[first : first + CHUNK]
+
+        def report(done, _, first=first):
+            if progress is not None:
+                progress(first + done, total)
+
+        parts.append(_fit_chunk(model, chunk, tolerance, max_iterations, report))
+        report(len(chunk), None)
+    return parts[0] if len(parts) == 1 else jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
+
+
+def _fit_chunk(model: SignalModel, fids: Complex[np.ndarray, "s n"], tolerance, max_iterations, report) -> FitResult:
+    dtype = jnp.result_type(complex)
+    coarse = model.coarse()
+    finite = np.all(np.isfinite(fids), axis=1, keepdims=False)
+    varying = np.array([np.ptp(np.abs(f)) > 0 for f in np.where(finite[:, None], fids, 0.0)])
+    scale = np.max(np.abs(np.where(finite[:, None], fids, 0.0)), axis=1)
+    scale = np.where(varying & (scale > 0), scale, 1.0)
+    clean = np.where((finite & varying)[:, None], fids, 0.0) / scale[:, None]
+    band, blocks = jnp.asarray(_singlet_band(coarse)), jnp.asarray(noise.noise_blocks(model.sampling))
+    prepared = batch.map_rows(lambda x: _prepare(coarse, x, band, blocks), clean.astype(dtype))
+    active = finite & varying & prepared.valid
+    run = partial(batch.minimise, active=active)
+    first = run(coarse, prepared.problems, prepared.theta, tolerance=TOLERANCES[0], max_iterations=MAX_ITERATIONS[0])
+    problems, theta, excess = batch.map_rows(lambda x: _between(coarse, model, *x), (prepared.problems, first.at))
+    last = run(model, problems, theta, tolerance=tolerance, max_iterations=max_iterations, progress=report)
+    return _result(model, problems, last, prepared.noise * scale, excess, active, max_iterations, tolerance)
+
+
+def _singlet_band(model: SignalModel) -> Float[np.ndarray, " n"]:
+    """1 where the large singlets are: the correlation for the starting values uses these frequencies only."""
+    ppm = np.asarray(model.sampling.ppm)
+    return ((ppm > 1.8) & (ppm < 4.1)).astype(float)
+
+
+@eqx.filter_jit
+def _prepare(coarse: SignalModel, fids, band, blocks) -> _Prepared:
+    """Data in units of the noise, and the first stage's starting point."""
+    sd = noise.noise_sds(fids, blocks)
+    valid = jnp.isfinite(sd) & (sd > 0)
+    sd = jnp.where(valid, sd, 1.0)
+    proto = starting.prototype(coarse)
+    shift, phase = jax.vmap(lambda f: starting.correlate(coarse, proto, f, band, count=1))(fids)
+    start = coarse.start()
+
+    def place(shift, phase):
+        values = {group: dict(v) for group, v in start.items()}
+        for group in coarse.groups:
+            values[group.name]["shift"] = shift
+        values["phase"]["phase_zero"] = phase
+        return ravel_pytree(values)[0]
+
+    theta = jax.vmap(place)(shift[:, 0], phase[:, 0])
+    m = len(coarse.names)
+    stiffness = jnp.broadcast_to(coarse.baseline.log_stiffness, sd.shape)
+    weight = jnp.broadcast_to(1.0 / Tree(coarse).sd ** 2, theta.shape)
+    problems = Problem(coarse.crop(fids) / sd[:, None], stiffness, jnp.zeros((len(sd), m, m), sd.dtype), weight)
+    return _Prepared(problems, theta, sd, valid)
+
+
+@eqx.filter_jit
+def _between(
+    coarse: SignalModel, model: SignalModel, problems: Problem, at: Point
+) -> tuple[Problem, Float[Array, "s p"], Float[Array, " s"]]:
+    """The second stage's problems and starting points from the end of the first."""
+    tree, start = Tree(coarse), model.start()
+
+    def move(theta):
+        found = tree.unravel(theta)
+        values = {g: {k: found.get(g, {}).get(k, v) for k, v in entries.items()} for g, entries in start.items()}
+        for group in model.groups:
+            values[group.name] |= group.lineshape.refine(found[group.name])
+        return ravel_pytree(values)[0]
+
+    def precision(linear):
+        total = jnp.zeros_like(linear.gram)
+        for prior in model.ratios:
+            smallest = jnp.sqrt(jnp.sum(prior.scale**2 / jnp.maximum(jnp.diagonal(linear.gram), 1e-30)))
+            total = total + prior.precision(linear.amplitudes, smallest)
+        return total
+
+    def weight(linear):
+        seen = linear.amplitudes * jnp.sqrt(1.0 / jnp.maximum(jnp.diagonal(inverse(linear.gram)), 1e-30))
+        doubt = (1.0 + (DETECTION / jnp.maximum(seen, 1e-3)) ** 2) ** 2
+        sd = field(model.parameters(), "sd")
+        first = 0
+        for group in model.groups:
+            own = doubt[first : first + len(group.names)]
+            first += len(group.names)
+            for name in sd[group.name]:
+                if name.startswith("own_"):
+                    sd[group.name][name] = sd[group.name][name] / jnp.sqrt(own)
+        return 1.0 / ravel_pytree(sd)[0] ** 2
+
+    # What the first stage cannot explain counts as noise in the second, else the priors mean nothing on real spectra.
+    # Its amplitudes and Gram matrix keep their meaning: both sides are rescaled.
+    excess = jnp.maximum(1.0, _excess(model, at.linear.cost))
+    linear = at.linear
+    linear = eqx.tree_at(lambda x: x.gram, linear, linear.gram / excess[:, None, None] ** 2)
+    problems = Problem(
+        problems.data / excess[:, None],
+        problems.log_stiffness,
+        jax.vmap(precision)(linear) * excess[:, None, None] ** 2,
+        jax.vmap(weight)(linear),
+    )
+    return problems, jax.vmap(move)(at.theta), excess
+
+
+def _excess(model: SignalModel, cost: Float[Array, " s"]) -> Float[Array, " s"]:
+    """Residual over noise: square root of chi^2 for each degree of freedom, real and imaginary parts counted."""
+    points = 2 * (model.window[1] - model.window[0])
+    taken = 2 * jnp.sum(model.baseline.shrinkage(model.baseline.log_stiffness)) + len(model.names)
+    return jnp.sqrt(2.0 * cost / jnp.maximum(points - taken, 1.0))
+
+
+def _result(model, problems, state: State, noise_sd, excess, active, max_iterations, tolerance) -> FitResult:
+    point = state.at
+    rows = (problems, point.theta, point.linear.amplitudes, point.linear.cost)
+    covariance, values, deviations, dimension, effective, misfit = batch.map_rows(lambda x: _summary(model, *x), rows)
+    unit = noise_sd * excess  # of the problems
+    scale = unit[:, None]
+    # the covariance is for the residual that is left, never for less than the noise
+    covariance = covariance * np.maximum(1.0 / excess, np.asarray(_excess(model, misfit)))[:, None, None] ** 2
+    misfit = misfit * excess**2
+    status = _status(model, state, values, covariance, active, max_iterations, tolerance)
+    good = status != Status.INVALID_DATA
+    blank = lambda x: jnp.asarray(np.where(good.reshape(-1, *[1] * (x.ndim - 1)), x, np.nan))  # noqa: E731
+    flat = lambda tree: {f"{g}.{n}": blank(v) for g, entries in tree.items() for n, v in entries.items()}  # noqa: E731
+    return FitResult(
+        amplitudes=blank(point.linear.amplitudes * scale),
+        covariance=blank(covariance * scale[:, :, None] ** 2),
+        parameters=flat(values),
+        parameters_sd=flat(deviations),
+        noise_sd=blank(noise_sd),
+        baseline_ed=blank(dimension),
+        misfit=blank(misfit),
+        effective_parameters=blank(effective),
+        status=jnp.asarray(status),
+        iterations=jnp.asarray(state.iterations),
+        cost=blank(point.linear.cost),
+        state=jax.tree.map(
+            jnp.asarray,
+            FitState(
+                point.theta, point.linear.amplitudes, unit, problems.log_stiffness, problems.precision, problems.weight
+            ),
+        ),
+        names=model.names,
+        metabolites=tuple(n for n in model.names if not is_nuisance(n)),
+        units={f"{g}.{n}": p.unit for g, entries in model.parameters().items() for n, p in entries.items()},
+    )
+
+
+@eqx.filter_jit
+def _summary(model: SignalModel, problem: Problem, theta, amplitudes, cost):
+    """What a result says of each spectrum beside its amplitudes: covariance, parameters and their standard deviations as
+    trees, effective dimensions of baseline and parameters, misfit without the priors."""
+    tree = Tree(model)
+    covariance, sd, effective = jax.vmap(partial(fisher.covariance, model, tree))(problem, theta, amplitudes)
+    unravel = jax.vmap(tree.unravel)
+    prior = jnp.einsum("sm,smn,sn->s", amplitudes, problem.precision, amplitudes)
+    prior = prior + jnp.sum(problem.weight * (theta - tree.mean) ** 2, axis=1)
+    dimension = model.baseline.effective_dimension(problem.log_stiffness)
+    return covariance, unravel(theta), unravel(sd), dimension, effective, cost - 0.5 * prior
+
+
+def _status(model, state: State, values, covariance, active, max_iterations, tolerance) -> np.ndarray:
+    shift, limit = values[model.groups[0].name]["shift"], model.groups[0].shift_limit
+    total = state.at.linear.amplitudes.sum(axis=1)
+    spread = np.sqrt(np.maximum(covariance.sum(axis=(1, 2)), 0.0))
+    status = np.full(len(shift), Status.CONVERGED, dtype=np.int32)
+    status[total < 3 * spread] = Status.NO_SIGNAL
+    status[np.abs(shift) >= limit] = Status.AT_BOUND
+    status[state.rejected > 8] = Status.NO_PROGRESS
+    unsettled = state.decrement >= tolerance
+    status[unsettled & (state.iterations >= max_iterations)] = Status.MAX_ITERATIONS
+    status[~active | ~np.isfinite(state.at.linear.cost)] = Status.INVALID_DATA
+    return status

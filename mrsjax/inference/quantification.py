@@ -1,0 +1,286 @@
+"""Concentrations in units: ratios to total creatine and water scaling with tissue and relaxation corrections."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mrsjax.core import BasisSet, FitResult
+from mrsjax.core.metabolites import SUMS, canonical
+from mrsjax.inference.relaxation import (
+    TISSUES,
+    WATER_CONTENT,
+    WATER_MOLALITY,
+    WATER_MOLARITY,
+    Constant,
+    RelaxationTable,
+)
+from mrsjax.inference.water_reference import proton_signal, water_amplitudes
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """Echo and repetition time (s) of the metabolite and of the water acquisition."""
+
+    echo_time: float
+    repetition_time: float
+    water_echo_time: float
+    water_repetition_time: float
+
+
+class Tissue(eqx.Module):
+    """Volume fractions of grey matter, white matter and CSF in each voxel, last axis `(gm, wm, csf)`.
+
+    **Raises:** `ValueError` for negative fractions or a sum further than 0.02 from 1 (rounding is rescaled away).
+    """
+
+    fractions: Float[Array | np.ndarray, "*s 3"]
+
+    def __init__(self, gm, wm, csf):
+        parts = np.stack(np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (gm, wm, csf))), axis=-1)
+        total = parts.sum(axis=-1)
+        if np.any(parts < 0) or np.any(np.abs(total - 1) > 0.02):
+            raise ValueError(
+                f"tissue: wanted fractions >= 0 with gm + wm + csf = 1, found a sum of {total.ravel()[0]:.3f}"
+            )
+        self.fractions = parts / total[..., None]
+
+
+def attenuation(echo_time, repetition_time, t1, t2):
+    """Signal left by relaxation, exp(-TE/T2) (1 - exp(-TR/T1)): 90-degree excitation, TE << TR (Gasparovic 2006)."""
+    return jnp.exp(-echo_time / t2) * (1.0 - jnp.exp(-repetition_time / t1))
+
+
+def water_scale(
+    water: Float[Array, ""],
+    proton: Float[Array, ""],
+    fractions: Float[Array, "3"],
+    water_left: Float[Array, "3"],
+    metabolite_left: Float[Array, "m 2"],
+) -> tuple[Float[Array, " m"], Float[Array, " m"]]:
+    """What an amplitude is multiplied with to give mmol per kg of tissue water, and mmol per litre of tissue.
+
+    With v_i the volume fractions (gm, wm, csf), d_i the water contents, f_i = v_i d_i / sum_j v_j d_j, R_i the
+    attenuation of water, R_M that of the metabolite (mean over grey and white matter by volume), u the signal of one
+    proton at unit concentration and S the water signal (two protons):
+
+        molal = (2 u / S) * 55.51e3 * sum_i f_i R_i / ((1 - f_csf) R_M)       (Gasparovic 2006)
+        molar = (2 u / S) * 55.14e3 * sum_i v_i d_i R_i / ((1 - v_csf) R_M)
+
+    Both take metabolites to be in grey and white matter only. A voxel of less than 1 % tissue gives NaN.
+
+    **Arguments:** one spectrum; `metabolite_left` attenuation in grey and white matter. vmap for more.
+    """
+    content = jnp.array([WATER_CONTENT[t].value for t in TISSUES], dtype=fractions.dtype)
+    tissue = fractions[0] + fractions[1]
+    tissue = jnp.where(tissue > 0.01, tissue, jnp.nan)
+    left = (metabolite_left @ fractions[:2]) / tissue
+    visible = fractions * content
+    mole_fraction = visible / jnp.sum(visible)
+    per_proton = 2.0 * proton / water / left
+    molal = per_proton * WATER_MOLALITY.value * (mole_fraction @ water_left) / (1.0 - mole_fraction[2])
+    molar = per_proton * WATER_MOLARITY.value * (visible @ water_left) / tissue
+    return molal, molar
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantities:
+    """Amplitudes in units, for `s` spectra and `q` names (metabolites, then the sums); NaN where a quantity is not
+    available.
+
+    Each number has its standard deviation beside it, propagated from the full covariance of the fit and, for water
+    scaling, from the water amplitude. `constants`: every constant that was used; `assumptions`: what was taken for
+    granted, in sentences.
+    """
+
+    names: tuple[str, ...]
+    raw_amplitude: Float[np.ndarray, "s q"]
+    crlb: Float[np.ndarray, "s q"]
+    ratio_tcr: Float[np.ndarray, "s q"]
+    ratio_tcr_sd: Float[np.ndarray, "s q"]
+    water_scaled_molal: Float[np.ndarray, "s q"]
+    water_scaled_molal_sd: Float[np.ndarray, "s q"]
+    water_scaled_molar: Float[np.ndarray, "s q"]
+    water_scaled_molar_sd: Float[np.ndarray, "s q"]
+    water_amplitude: Float[np.ndarray, " s"]
+    constants: tuple[Constant, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def crlb_percent(self) -> Float[np.ndarray, "s q"]:
+        """CRLB in percent of the amplitude; infinite for an amplitude of zero."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 100.0 * self.crlb / np.abs(self.raw_amplitude)
+
+
+@dataclasses.dataclass(frozen=True)
+class WaterReference:
+    """What water scaling needs: unsuppressed water FIDs `(s or 1, n)`, the basis, timing, tissue, relaxation times."""
+
+    fids: np.ndarray
+    basis: BasisSet
+    timing: Timing
+    table: RelaxationTable
+    tissue: Tissue | None = None
+
+
+def quantify(result: FitResult, water: WaterReference | None = None) -> Quantities:
+    """Ratios to tCr, and water-scaled concentrations when a water reference is given.
+
+    Sums are linear in the amplitudes: each part is scaled with its own relaxation times, and the covariance of the
+    parts enters. Without tissue fractions the voxel counts as half grey, half white matter; that assumption is listed
+    in the result.
+
+    **Raises:** `ValueError` when the number of water FIDs is neither one nor that of the spectra.
+    """
+    sums = {k: v for k, v in SUMS.items() if any(canonical(n) in v for n in result.names) and k not in result.names}
+    singles = [n for n in result.metabolites if n not in sums]
+    names = (*singles, *sums)
+    parts = np.array(
+        [[float(n == q or (q in sums and canonical(n) in sums[q])) for n in result.names] for q in names], dtype=float
+    )
+    reference = np.array([float(canonical(n) in SUMS["tCr"] or n == "tCr") for n in result.names])
+    amplitudes, covariance = np.asarray(result.amplitudes, float), np.asarray(result.covariance, float)
+    raw, crlb = _linear(parts, amplitudes, covariance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = amplitudes @ reference
+        below = np.where(below > 0, below, np.nan)
+        ratio = raw / below[:, None]
+        gradient = (parts[None] - ratio[..., None] * reference) / below[:, None, None]
+        ratio_sd = np.sqrt(np.einsum("sqm,smn,sqn->sq", gradient, covariance, gradient))
+    empty = np.full_like(raw, np.nan)
+    out = Quantities(names, raw, crlb, ratio, ratio_sd, empty, empty, empty, empty, np.full(len(raw), np.nan))
+    return out if water is None else _scale_by_water(out, parts, result, water)
+
+
+def _linear(weights, amplitudes, covariance):
+    """Weighted sums of amplitudes `(q, m)` or `(s, q, m)` and their standard deviations."""
+    weights = np.broadcast_to(weights, (len(amplitudes), *weights.shape[-2:]))
+    value = np.einsum("sqm,sm->sq", weights, amplitudes)
+    variance = np.einsum("sqm,smn,sqn->sq", weights, covariance, weights)
+    return value, np.sqrt(np.maximum(variance, 0.0))
+
+
+def _scale_by_water(quantities: Quantities, parts, result: FitResult, water: WaterReference) -> Quantities:
+    n_spectra = len(quantities.raw_amplitude)
+    fids = np.atleast_2d(water.fids)
+    if fids.shape[0] not in (1, n_spectra):
+        raise ValueError(f"water: wanted 1 or {n_spectra} water FIDs, found {fids.shape[0]}")
+    amplitude, amplitude_sd = (np.asarray(a, float) for a in water_amplitudes(jnp.asarray(fids)))
+    amplitude, amplitude_sd = (np.broadcast_to(a, (n_spectra,)) for a in (amplitude, amplitude_sd))
+    proton = proton_signal(water.basis)
+    tissue = Tissue(0.5, 0.5, 0.0) if water.tissue is None else water.tissue
+    fractions = np.broadcast_to(np.asarray(tissue.fractions, float).reshape(-1, 3), (n_spectra, 3))
+    timing, table = water.timing, water.table
+    left_water = np.array(
+        [
+            attenuation(timing.water_echo_time, timing.water_repetition_time, table.water[t].t1, table.water[t].t2)
+            for t in TISSUES
+        ]
+    )
+    times = [table.of(canonical(n)) for n in result.names]
+    left = np.array(
+        [[attenuation(timing.echo_time, timing.repetition_time, t.t1, t.t2) for t in pair] for pair in times]
+    )
+    molal, molar = (
+        np.asarray(x)
+        for x in jax.vmap(water_scale, in_axes=(0, None, 0, None, None))(
+            jnp.asarray(amplitude),
+            jnp.asarray(proton.value),
+            jnp.asarray(fractions),
+            jnp.asarray(left_water),
+            jnp.asarray(left),
+        )
+    )
+    relative = amplitude_sd / amplitude
+    fields = {}
+    for unit, scale in (("molal", molal), ("molar", molar)):
+        value, sd = _linear(
+            parts[None] * scale[:, None, :], np.asarray(result.amplitudes, float), np.asarray(result.covariance, float)
+        )
+        fields[f"water_scaled_{unit}"] = value
+        fields[f"water_scaled_{unit}_sd"] = np.hypot(sd, value * relative[:, None])
+    return dataclasses.replace(
+        quantities,
+        **fields,
+        water_amplitude=np.array(amplitude),
+        constants=_constants_used(proton, timing, table, tissue, result),
+        assumptions=_assumptions(proton, water),
+    )
+
+
+def _constants_used(
+    proton, timing: Timing, table: RelaxationTable, tissue: Tissue, result: FitResult
+) -> tuple[Constant, ...]:
+    out = [
+        Constant("echo time, metabolites", timing.echo_time * 1e3, "ms", "acquisition"),
+        Constant("repetition time, metabolites", timing.repetition_time * 1e3, "ms", "acquisition"),
+        Constant("echo time, water", timing.water_echo_time * 1e3, "ms", "acquisition"),
+        Constant("repetition time, water", timing.water_repetition_time * 1e3, "ms", "acquisition"),
+        Constant(
+            f"signal of one proton at unit concentration, from {proton.singlet}",
+            proton.value,
+            "basis",
+            "measured in the basis",
+        ),
+        Constant("protons of water", 2.0, "1", "H2O"),
+        WATER_MOLALITY,
+        WATER_MOLARITY,
+        *WATER_CONTENT.values(),
+    ]
+    for index, name in enumerate(TISSUES):
+        values = np.asarray(tissue.fractions)[..., index]
+        label = f"volume fraction {name}" + (" (mean over voxels)" if values.size > 1 else "")
+        out.append(Constant(label, float(values.mean()), "1", "given"))
+    for name, times in table.water.items():
+        out.append(Constant(f"T1 of water, {name}", times.t1 * 1e3, "ms", times.source))
+        out.append(Constant(f"T2 of water, {name}", times.t2 * 1e3, "ms", times.source))
+    for name in result.metabolites:
+        for matter, times in zip(("grey", "white"), table.of(canonical(name)), strict=True):
+            out.append(Constant(f"T1 of {name}, {matter} matter", times.t1 * 1e3, "ms", times.source))
+            out.append(Constant(f"T2 of {name}, {matter} matter", times.t2 * 1e3, "ms", times.source))
+    return tuple(out)
+
+
+def _assumptions(proton, water: WaterReference) -> tuple[str, ...]:
+    out = [
+        "Water and metabolite data have the same receiver gain, coil combination and number of averages in the sum "
+        "(or both are means).",
+        "Relaxation: exp(-TE/T2) (1 - exp(-TR/T1)) for water in each tissue and for each metabolite (Gasparovic 2006); "
+        "no magnetisation transfer, ideal pulses.",
+        "Metabolites are in grey and white matter only; CSF contributes water but no metabolites.",
+        f"Relaxation times are those tabulated for {water.table.field_strength:g} T in healthy adults.",
+    ]
+    if water.tissue is None:
+        out.insert(
+            0,
+            "No tissue fractions were given: the voxel counts as 50 % grey, 50 % white matter, 0 % CSF.",
+        )
+    if proton.spread > 0.1:
+        listed = ", ".join(f"{k}: {v / proton.value:.2f}" for k, v in proton.all.items())
+        out.append(
+            f"The singlets of the basis disagree by up to {100 * proton.spread:.0f} % on a proton's signal ({listed}); "
+            f"{proton.singlet} is used. Water scaling of the other metabolites inherits that disagreement."
+        )
+    return tuple(out)
+
+
+def user_table(
+    field_strength: float, water: Mapping[str, tuple[float, float]], metabolites: tuple[float, float]
+) -> RelaxationTable:
+    """A table of the user's own: `water` tissue -> (T1, T2) s; `metabolites` one (T1, T2) s for all of them."""
+    from mrsjax.inference.relaxation import Times
+
+    missing = [t for t in TISSUES if t not in water]
+    if missing:
+        raise ValueError(f"water: wanted (T1, T2) for {', '.join(TISSUES)}, {', '.join(missing)} missing")
+    other = Times(*metabolites, "given by the user")
+    return RelaxationTable(
+        field_strength, {t: Times(*water[t], "given by the user") for t in TISSUES}, {}, (other, other)
+    )

@@ -1,0 +1,180 @@
+"""Variable projection for one spectrum: amplitudes and baseline are eliminated exactly, the rest is a small Levenberg-Marquardt problem.
+
+With the data z in units of the noise, the baseline's smoother H (physics.baseline) and W = 1 - H, the objective is
+
+    cost(theta) = min_{c >= 0} |z - c A(theta)|_W^2 / 2 + c' P c / 2 + |(theta - mean) / sd|^2 / 2
+
+The Jacobian is Kaufman's: d(c A)/d theta at fixed c, projected off the active amplitudes and the baseline.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Complex, Float, Int
+
+from mrsjax.core.parameters import field
+from mrsjax.inference.linalg import cholesky, masked, nnls, solve, solve_lower
+from mrsjax.physics.model import SignalModel
+
+
+class Problem(eqx.Module):
+    """One spectrum to fit: data in the window in units of the noise, and what may differ between spectra of a batch."""
+
+    data: Complex[Array, " k"]
+    log_stiffness: Float[Array, ""]
+    precision: Float[Array, "m m"]  # P, prior precision of the amplitudes
+    weight: Float[Array, " p"]  # prior precision of theta
+
+
+class Linear(eqx.Module):
+    """The linear problem at one point: amplitudes and what the Jacobian needs."""
+
+    cost: Float[Array, ""]
+    amplitudes: Float[Array, " m"]
+    passive: Bool[Array, " m"]
+    gram: Float[Array, "m m"]
+
+
+class Point(eqx.Module):
+    """An accepted point of the iteration with its quadratic model."""
+
+    theta: Float[Array, " p"]
+    linear: Linear
+    gradient: Float[Array, " p"]
+    curvature: Float[Array, "p p"]
+
+
+class Tree(eqx.Module):
+    """The flat view of a model's parameter tree: bounds, priors and the way back to names."""
+
+    lower: Float[Array, " p"]
+    upper: Float[Array, " p"]
+    mean: Float[Array, " p"]
+    sd: Float[Array, " p"]
+    start: Float[Array, " p"]
+    unravel: Any = eqx.field(static=True)
+
+    def __init__(self, model: SignalModel):
+        tree = model.parameters()
+        flat = lambda name: ravel_pytree(field(tree, name))[0]  # noqa: E731
+        self.lower, self.upper, self.mean, self.sd = map(flat, ("lower", "upper", "mean", "sd"))
+        self.start, self.unravel = ravel_pytree(field(tree, "start"))
+
+
+def _single(tree):
+    """Floating leaves in single precision."""
+    to = {jnp.dtype("float64"): jnp.float32, jnp.dtype("complex128"): jnp.complex64}
+    return jax.tree.map(lambda x: x.astype(to.get(x.dtype, x.dtype)) if eqx.is_array(x) else x, tree)
+
+
+def stacked(rows: Complex[Array, "r k"]) -> Float[Array, "r 2k"]:
+    """Real and imaginary parts side by side."""
+    return jnp.concatenate([rows.real, rows.imag], axis=-1)
+
+
+def smooth(model: SignalModel, problem: Problem, rows: Float[Array, "r 2k"]) -> Float[Array, "r 2j"]:
+    """Coefficients in the baseline's columns, weighted so that <x, H y> = smooth(x) . smooth(y)."""
+    root = jnp.sqrt(model.baseline.shrinkage(problem.log_stiffness))
+    parts = rows.reshape(rows.shape[0], 2, -1) @ model.baseline.columns
+    return (parts * root).reshape(rows.shape[0], -1)
+
+
+def linear_solution(model: SignalModel, problem: Problem, design: Complex[Array, "m k"], passive: Bool[Array, " m"]):
+    """Non-negative amplitudes for a design; returns `Linear` (without the prior of theta), the stacked design and its smooth part."""
+    a = stacked(design)
+    z = stacked(problem.data[None])
+    pa, pz = smooth(model, problem, a), smooth(model, problem, z)
+    gram = a @ a.T - pa @ pa.T + problem.precision
+    b = a @ z[0] - pa @ pz[0]
+    c, passive = nnls(gram, b, passive)
+    cost = 0.5 * (z[0] @ z[0] - pz[0] @ pz[0]) + 0.5 * c @ (gram @ c) - b @ c
+    return Linear(cost, c, passive, gram), a, pa
+
+
+def point(
+    model: SignalModel, tree: Tree, problem: Problem, theta: Float[Array, " p"], passive: Bool[Array, " m"]
+) -> Point:
+    """Cost, gradient and Gauss-Newton curvature at theta, amplitudes and baseline eliminated."""
+    values = tree.unravel(theta)
+    design, fids = model.design(values)
+    linear, a, pa = linear_solution(model, problem, design, passive)
+    c = linear.amplitudes
+    residual = stacked(problem.data[None]) - c @ a
+    smooth_residual = smooth(model, problem, residual)
+    # the Jacobian only steers the next step: single precision costs nothing but time saved
+    s_model, s_problem, s_values, s_c, s_fids, s_a, s_pa = _single((model, problem, values, c, fids, a, pa))
+    j = stacked(rows_of(s_model.jacobian(s_values, s_c, s_fids)))
+    pj = smooth(s_model, s_problem, j)
+    cross = jnp.where(linear.passive[:, None], s_a @ j.T - s_pa @ pj.T, 0.0).astype(theta.dtype)
+    low = cholesky(masked(linear.gram, linear.passive))
+    y = solve_lower(low, cross)
+    weight = problem.weight
+    curvature = (j @ j.T - pj @ pj.T).astype(theta.dtype) - y.T @ y + jnp.diag(weight)
+    pull = j @ residual[0].astype(j.dtype) - pj @ smooth_residual[0].astype(j.dtype)
+    gradient = weight * (theta - tree.mean) - pull.astype(theta.dtype)
+    cost = linear.cost + 0.5 * jnp.sum(weight * (theta - tree.mean) ** 2)
+    linear = eqx.tree_at(lambda x: x.cost, linear, cost)
+    return Point(theta, linear, gradient, curvature)
+
+
+class State(eqx.Module):
+    """The iteration of one spectrum."""
+
+    at: Point
+    damping: Float[Array, ""]
+    decrement: Float[Array, ""]  # predicted decrease of the cost by the last full step
+    iterations: Int[Array, ""]
+    rejected: Int[Array, ""]  # in a row
+
+
+def begin(model: SignalModel, theta: Float[Array, " p"], tree: Tree) -> State:
+    """State before the first step: a point of infinite cost, so that the first step evaluates theta itself."""
+    m, p, dtype = len(model.names), theta.shape[0], theta.dtype
+    infinite = jnp.asarray(jnp.inf, dtype)
+    linear = Linear(infinite, jnp.zeros(m, dtype), jnp.ones(m, bool), jnp.eye(m, dtype=dtype))
+    at = Point(jnp.clip(theta, tree.lower, tree.upper), linear, jnp.zeros(p, dtype), jnp.eye(p, dtype=dtype))
+    return State(at, jnp.asarray(1e-2, dtype), infinite, jnp.int32(0), jnp.int32(0))
+
+
+def finished(state: State, tolerance: Float[Array, ""]) -> Bool[Array, ""]:
+    """Settled (a Gauss-Newton step would lower chi^2 / 2 by less than `tolerance`), or stuck."""
+    settled = (state.decrement < tolerance) & (state.damping < 0.02)  # a damped step says little of what is left
+    return settled | (state.rejected > 8)
+
+
+def step(model: SignalModel, tree: Tree, problem: Problem, state: State) -> State:
+    """One trial step: damped Gauss-Newton on the free parameters, projected on the bounds, accepted when the cost falls."""
+    at = state.at
+    outward = ((at.theta <= tree.lower) & (at.gradient > 0)) | ((at.theta >= tree.upper) & (at.gradient < 0))
+    free = ~outward
+    damped = at.curvature + state.damping * jnp.diag(jnp.diagonal(at.curvature))
+    move = -solve(damped, at.gradient, free)
+    theta = jnp.clip(at.theta + move, tree.lower, tree.upper)
+    move = theta - at.theta
+    predicted = -(at.gradient @ move + 0.5 * move @ (at.curvature @ move))
+    new = point(model, tree, problem, theta, at.linear.passive)
+    gain = (at.linear.cost - new.linear.cost) / jnp.maximum(predicted, jnp.finfo(theta.dtype).tiny)
+    # at the noise floor of the arithmetic any step is as good as another
+    accept = jnp.isfinite(new.linear.cost) & ((gain > 1e-4) | (jnp.abs(predicted) < 1e-10 * at.linear.cost))
+    chosen = jax.tree.map(lambda n, o: jnp.where(accept, n, o), new, at)
+    damping = jnp.where(
+        accept, state.damping * jnp.maximum(0.1, 1 - (2 * jnp.clip(gain, 0.0, 1.0) - 1) ** 3), state.damping * 8.0
+    )
+    return State(
+        chosen,
+        jnp.clip(damping, 1e-9, 1e9),
+        jnp.where(accept & jnp.isfinite(at.linear.cost), jnp.abs(predicted), state.decrement),
+        state.iterations + 1,
+        jnp.where(accept, 0, state.rejected + 1),
+    )
+
+
+def rows_of(tree) -> Complex[Array, "p k"]:
+    """Leaves of a Jacobian tree, last axis kept, in the order of `ravel_pytree`."""
+    leaves = jax.tree.leaves(tree)
+    return jnp.concatenate([leaf.reshape(-1, leaf.shape[-1]) for leaf in leaves])

@@ -1,0 +1,76 @@
+"""`check`: everything that can be said about a file before it is fitted, as structured findings."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import warnings
+from typing import Any
+
+from mrsjax.core import BasisSet
+from mrsjax.io.check_basis import check_basis, compare
+from mrsjax.io.check_data import check_fids
+from mrsjax.io.errors import FormatError, MirroredWarning
+from mrsjax.io.findings import Finding, Level, worst
+from mrsjax.io.formats import detect, read, read_basis
+
+
+def _refused(topic: str, error: FormatError) -> Finding:
+    where = "" if error.path is None else f"{error.path}: "
+    return Finding(Level.ERROR, topic, f"{where}{error.key}: found {error.found}, wanted {error.wanted}", error.fix)
+
+
+def check(path: str | os.PathLike, basis: str | os.PathLike | BasisSet | None = None, **hints: Any) -> list[Finding]:
+    """Findings about a data file (or a basis set), and about a basis against it. Nothing is changed and nothing raised.
+
+    **Arguments:** `path` data, or a basis set alone; `basis` a basis file, folder or `BasisSet`; `hints` as for `read`.
+
+    **Returns:** findings in reading order. The last one, topic "next", says what to run.
+    """
+    out: list[Finding] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MirroredWarning)  # the findings say it
+        try:
+            kind = detect(path)
+            out.append(Finding(Level.OK, "format", kind.name))
+            if kind.read is None:
+                out += check_basis(read_basis(path))
+                return [*out, _next(path, None, out, alone=True)]
+            fids = read(path, **hints)
+        except FormatError as e:
+            return [
+                *out,
+                _refused("format", e),
+                Finding(Level.ERROR, "next", "mend the file or give the hint, then check again", e.fix),
+            ]
+        out += check_fids(fids)
+        if basis is not None:
+            try:
+                loaded = basis if isinstance(basis, BasisSet) else read_basis(basis)
+                out += [*check_basis(loaded), *compare(fids, loaded)]
+            except FormatError as e:
+                out.append(_refused("basis", e))
+    return [*out, _next(path, basis, out)]
+
+
+def _next(path: Any, basis: Any, findings: list[Finding], *, alone: bool = False) -> Finding:
+    """The next command to run, or what stands in its way."""
+    serious = [f for f in findings if f.level is Level.ERROR]
+    if serious:
+        return Finding(Level.ERROR, "next", f"mend first: {serious[0].message}", serious[0].fix)
+    name = shlex.quote(os.fspath(path))
+    if alone:
+        return Finding(Level.OK, "next", "usable as a basis", f"mrsjax fit DATA --basis {name} -o RESULTS")
+    if any(f.topic == "water" and f.level is Level.WARNING for f in findings):
+        return Finding(
+            Level.WARNING,
+            "next",
+            "use it as the water reference",
+            f"mrsjax fit DATA --basis BASIS --water {name} -o RESULTS",
+        )
+    if any(f.fix.startswith("combine the coils") for f in findings):
+        return Finding(Level.WARNING, "next", "combine the coils, then fit")
+    named = "BASIS" if basis is None or isinstance(basis, BasisSet) else shlex.quote(os.fspath(basis))
+    level = worst(findings)
+    message = "ready to fit" if level < Level.WARNING else "can be fitted; look at the warnings first"
+    return Finding(min(level, Level.WARNING), "next", message, f"mrsjax fit {name} --basis {named} -o RESULTS")

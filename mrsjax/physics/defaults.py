@@ -1,0 +1,146 @@
+"""The default model: one set of choices for simulated and real spectra. docs/model.md says what each is worth."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+
+from mrsjax.core.basis import BasisSet
+from mrsjax.core.metabolites import is_nuisance
+from mrsjax.core.sampling import Sampling
+from mrsjax.physics import baseline as baselines
+from mrsjax.physics.factors import Factor
+from mrsjax.physics.group import Group, OwnLine
+from mrsjax.physics.lineshape import FreeLine, Gauss, Lineshape, Lorentz
+from mrsjax.physics.macromolecules import LIPIDS, MACROMOLECULES, Peak, basis_offset, peak_fids, squared_widths
+from mrsjax.physics.model import SignalModel, window_of
+from mrsjax.physics.phase import Phase
+from mrsjax.physics.ratios import RatioPrior, ratio_prior
+
+#: Effective baseline dimension for each ppm behind the names of a stiffness.
+STIFFNESS = {"stiff": 1.5, "default": 4.0, "flexible": 6.0}
+
+#: Relative spread of the macromolecules' areas about their ratios.
+MM_SPREAD = 0.3
+
+LineshapeName = Literal["lorentz", "gauss", "voigt", "free"]
+
+
+def default_model(
+    basis: BasisSet,
+    sampling: Sampling,
+    *,
+    window_ppm: tuple[float, float] = (0.2, 4.2),
+    lineshape: LineshapeName | Lineshape = "free",
+    macromolecules: Literal["parametric", "basis", "off"] = "parametric",
+    lipids: bool = False,
+    baseline: str | float | None = "default",
+    own_shift: float = 0.5,
+    own_width: float = 0.5,
+    water_tails: int = 2,
+    ratios: Mapping[str, float] | None = None,
+    factors: tuple[Factor, ...] = (),
+) -> SignalModel:
+    """Model of a short-TE brain spectrum for a basis.
+
+    **Arguments:**
+
+    - `basis`: resampled to `sampling` here; entries named MM*, Mac*, Lip*, -Cr* are macromolecules, lipids and corrections.
+    - `window_ppm`: fit window.
+    - `lineshape`: of the metabolites: "lorentz", "gauss", "voigt", "free" (Lorentz times a free distribution), or a `Lineshape`.
+    - `macromolecules`: "parametric" (our Gaussians in place of the basis' entries), "basis" (the basis' entries), "off".
+    - `lipids`: add three lipid lines.
+    - `baseline`: a name of `STIFFNESS`, an effective dimension for each ppm, "polyN" (polynomial of order N), or None (off).
+    - `own_shift`, `own_width`: standard deviations (Hz) of the priors on each metabolite's own shift and Lorentz width; 0: none.
+    - `water_tails`: order of the expansion of the residual water's tail inside the window; 0: none.
+    - `ratios`: soft priors on concentration ratios, name -> amplitude relative to tCr (Cr + PCr), relative spread 1/2; None: none.
+
+    **Raises:** `ValueError` when a choice is unknown or the basis does not fit the sampling.
+    """
+    basis = basis.resample(sampling)
+    metabolites = tuple(n for n in basis.names if not is_nuisance(n))
+    nuisance = tuple(n for n in basis.names if is_nuisance(n))
+    if not metabolites:
+        raise ValueError(f"basis: wanted at least one metabolite, found {', '.join(basis.names)}")
+    m = len(metabolites)
+    own = OwnLine(
+        shift_sd=np.full(m, own_shift) if own_shift > 0 else None,
+        lorentz_sd=np.full(m, own_width) if own_width > 0 else None,
+    )
+    fids = jnp.asarray(basis.select(metabolites).fids)
+    groups = [Group(fids, _lineshape(lineshape), own, "metabolites", metabolites)]
+    offset = basis_offset(basis)
+    norm = float(np.median(np.abs(np.asarray(fids)[:, 0])))
+    if macromolecules == "parametric":
+        groups.append(_peaks("macromolecules", MACROMOLECULES, sampling, offset, norm))
+    elif macromolecules == "basis":
+        if not nuisance:
+            raise ValueError(f"macromolecules: the basis has no MM or lipid entry, only {', '.join(basis.names)}")
+        own = OwnLine(shift_sd=np.full(len(nuisance), 2.0))
+        line = Lorentz() * Gauss(start=4.0)
+        groups.append(Group(jnp.asarray(basis.select(nuisance).fids), line, own, "macromolecules", nuisance, 2.0, 12.0))
+    elif macromolecules != "off":
+        raise ValueError(f"macromolecules: wanted parametric, basis or off, found {macromolecules!r}")
+    if lipids:
+        groups.append(_peaks("lipids", LIPIDS, sampling, offset, norm))
+    window = window_of(sampling, *window_ppm)
+    ppm = np.asarray(sampling.ppm)[window[0] : window[1]]
+    base = _baseline(baseline, ppm)
+    if water_tails > 0:
+        water = float(sampling.ppm_ref) + offset
+        distance = np.stack([ppm - water] * water_tails, axis=1)
+        if np.abs(distance).min() > 0.1:
+            base = baselines.with_columns(base, distance ** -np.arange(1.0, water_tails + 1))
+    return SignalModel(tuple(groups), Phase(), base, factors, _ratios(groups, ratios), sampling, window)
+
+
+def _lineshape(choice: LineshapeName | Lineshape) -> Lineshape:
+    if isinstance(choice, Lineshape):
+        return choice
+    lines = {
+        "lorentz": Lorentz(),
+        "gauss": Gauss(),
+        "voigt": Lorentz() * Gauss(),
+        "free": Lorentz() * FreeLine(modes=3),
+    }
+    if choice not in lines:
+        raise ValueError(f"lineshape: wanted one of {', '.join(lines)}, found {choice!r}")
+    return lines[choice]
+
+
+def _baseline(choice: str | float | None, ppm: np.ndarray) -> baselines.Baseline:
+    if choice is None:
+        return baselines.no_baseline(ppm)
+    if isinstance(choice, str) and choice.startswith("poly") and choice[4:].isdigit():
+        return baselines.polynomial(ppm, int(choice[4:]))
+    if isinstance(choice, str):
+        if choice not in STIFFNESS:
+            raise ValueError(f"baseline: wanted {', '.join(STIFFNESS)}, polyN, a number or None, found {choice!r}")
+        choice = STIFFNESS[choice]
+    return baselines.spline(ppm, ed_per_ppm=float(choice))
+
+
+def _peaks(name: str, peaks: tuple[Peak, ...], sampling: Sampling, offset: float, norm: float) -> Group:
+    """A group of Gaussian lines, each with a little of its own shift and width, and a shared Lorentz width (T2)."""
+    own = OwnLine(
+        shift_sd=np.full(len(peaks), 0.02e-6 * float(sampling.central_frequency)),
+        gauss_sd=0.2 * squared_widths(peaks, sampling),
+    )
+    line = Lorentz(start=2.0, mean=2.0, sd=2.0, upper=15.0)
+    fids = norm * peak_fids(peaks, sampling, offset)
+    return Group(fids, line, own, name, tuple(p.name for p in peaks), 2.0, 30.0)
+
+
+def _ratios(groups: list[Group], ratios: Mapping[str, float] | None) -> tuple[RatioPrior, ...]:
+    """Ratios of the parametric macromolecules among themselves (their areas are in the FIDs), and those asked for."""
+    names = tuple(n for g in groups for n in g.names)
+    parametric = tuple(p.name for p in MACROMOLECULES if p.name in names)
+    priors = []
+    if parametric:
+        priors.append(ratio_prior(names, dict.fromkeys(parametric, 1.0), sd=MM_SPREAD, reference=parametric))
+    if ratios:
+        creatine = {n: 0.5 for n in ("Cr", "PCr") if n in names}
+        asked = {n: r for n, r in ratios.items() if n in names}
+        priors.append(ratio_prior(names, creatine | asked, sd=0.5, reference=tuple(creatine)))
+    return tuple(priors)

@@ -1,0 +1,83 @@
+"""A group of components (metabolites, macromolecules, lipids) that share a shift and a lineshape."""
+
+import math
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from mrsjax.core.fourier import exponentials
+from mrsjax.core.parameters import Parameter
+from mrsjax.core.sampling import Sampling
+from mrsjax.physics.lineshape import GAUSS_RATE, Lineshape
+
+
+class OwnLine(eqx.Module):
+    """Priors of what each component has of its own, beside what the group shares.
+
+    `shift_sd` (Hz), `lorentz_sd` (Hz, FWHM), `gauss_sd` (Hz^2, squared FWHM): standard deviations of zero-mean Gaussian priors, one a component;
+    `None` where the components have nothing of their own.
+    """
+
+    shift_sd: Float[np.ndarray, " m"] | None = None
+    lorentz_sd: Float[np.ndarray, " m"] | None = None
+    gauss_sd: Float[np.ndarray, " m"] | None = None
+
+
+class Group(eqx.Module):
+    """Components x_m(t) = b_m(t) L(t) exp(2 pi i (shift + own_shift_m) t - pi own_lorentz_m t - k own_gauss_m t^2).
+
+    **Arguments:**
+
+    - `fids`: (m, n), the responses b_m.
+    - `lineshape`: the shared L(t).
+    - `own`: what each component has of its own.
+    - `shift_sd`, `shift_limit`: prior and bounds of the group's shift, Hz.
+    - `name`: of the group, `names`: of its components.
+    """
+
+    fids: Complex[Array, "m n"]
+    lineshape: Lineshape
+    own: OwnLine
+    name: str = eqx.field(static=True)
+    names: tuple[str, ...] = eqx.field(static=True)
+    shift_sd: float = eqx.field(static=True, default=math.inf)
+    shift_limit: float = eqx.field(static=True, default=25.0)
+
+    def parameters(self) -> dict[str, Parameter]:
+        shared = {"shift": Parameter(0.0, lower=-self.shift_limit, upper=self.shift_limit, sd=self.shift_sd, unit="Hz")}
+        own = {}
+        limits = {"own_shift": 4.0, "own_lorentz": 4.0, "own_gauss": 4.0}
+        for name, sd, unit in (
+            ("own_shift", self.own.shift_sd, "Hz"),
+            ("own_lorentz", self.own.lorentz_sd, "Hz"),
+            ("own_gauss", self.own.gauss_sd, "Hz^2"),
+        ):
+            if sd is not None:
+                bound = limits[name] * jnp.asarray(sd)
+                own[name] = Parameter(np.zeros(len(self.names)), lower=-bound, upper=bound, sd=sd, unit=unit)
+        return shared | self.lineshape.parameters() | own
+
+    def shared(self, values: dict[str, Array], sampling: Sampling) -> Complex[Array, " n"]:
+        """The factor exp(2 pi i shift t) L(t) that all components have in common."""
+        rate = 2j * jnp.pi * values["shift"]
+        return exponentials(rate, sampling.dwell_time, sampling.n_points) * self.lineshape(values, sampling)
+
+    def shared_jacobian(self, values: dict[str, Array], sampling: Sampling) -> dict[str, Complex[Array, "*p n"]]:
+        """Derivatives of `shared`, leading axes those of each parameter."""
+        shift = exponentials(2j * jnp.pi * values["shift"], sampling.dwell_time, sampling.n_points)
+        out = {k: d * shift for k, d in self.lineshape.jacobian(values, sampling).items()}
+        out["shift"] = 2j * jnp.pi * sampling.time * shift * self.lineshape(values, sampling)
+        return out
+
+    def components(self, values: dict[str, Array], sampling: Sampling) -> Complex[Array, "m n"]:
+        """The components without the shared factor."""
+        x = self.fids
+        if "own_shift" in values or "own_lorentz" in values:
+            zero = jnp.zeros(len(self.names), x.real.dtype)
+            rate = 2j * jnp.pi * values.get("own_shift", zero) - jnp.pi * values.get("own_lorentz", zero)
+            x = x * exponentials(rate, sampling.dwell_time, sampling.n_points)
+        if "own_gauss" in values:
+            x = x * jnp.exp(-GAUSS_RATE * values["own_gauss"][:, None] * sampling.time**2)
+        return x

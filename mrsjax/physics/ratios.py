@@ -1,0 +1,56 @@
+"""Soft priors on ratios of amplitudes.
+
+Each row says c_i = ratio_i * S, give or take `sd` * ratio_i * S, where S = mean_j (c_j / ratio_j) over reference components j. With S in the spread
+replaced by its estimate from a first stage, the prior is quadratic in the amplitudes: c' P c / 2, P = sum_rows r r' / (sd ratio_i S)^2, r = e_i - ratio_i S(c).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+
+class RatioPrior(eqx.Module):
+    """Expected amplitudes relative to a common scale.
+
+    - `rows` (q, m): one homogeneous row e_i / (sd_i ratio_i) - scale / sd_i for each constrained component.
+    - `scale` (m,): the scale S as a linear function of the amplitudes.
+    """
+
+    rows: Float[Array, "q m"]
+    scale: Float[Array, " m"]
+
+    def precision(self, amplitudes: Float[Array, " m"], floor: Float[Array, ""]) -> Float[Array, "m m"]:
+        """P for the scale found at `amplitudes`, not below `floor` (an amplitude that the noise alone would give)."""
+        rows = self.rows / jnp.maximum(self.scale @ amplitudes, floor)
+        return rows.T @ rows
+
+
+def ratio_prior(
+    names: tuple[str, ...], ratios: Mapping[str, float], *, sd: float | Mapping[str, float], reference: tuple[str, ...]
+) -> RatioPrior:
+    """Prior that each component of `ratios` has its ratio to the mean of `reference`, with relative spread `sd`.
+
+    **Raises:** `ValueError` for a name that the model lacks, a ratio or sd that is not positive, or a reference without a ratio.
+    """
+    missing = [n for n in (*ratios, *reference) if n not in names]
+    if missing:
+        raise ValueError(f"ratios: {', '.join(missing)} not among the components {', '.join(names)}")
+    if bad := [n for n in reference if n not in ratios]:
+        raise ValueError(f"reference: {', '.join(bad)} has no ratio")
+    spread = {n: float(sd[n] if isinstance(sd, Mapping) else sd) for n in ratios}
+    if wrong := [n for n in ratios if ratios[n] <= 0 or spread[n] <= 0]:
+        raise ValueError(f"ratios: wanted positive ratios and sd, found otherwise for {', '.join(wrong)}")
+    scale = np.zeros(len(names))
+    for n in reference:
+        scale[names.index(n)] = 1.0 / (ratios[n] * len(reference))
+    rows = np.tile(-scale, (len(ratios), 1))
+    for row, (n, ratio) in zip(rows, ratios.items(), strict=True):
+        row[names.index(n)] += 1.0 / ratio
+        row /= spread[n]
+    dtype = jnp.result_type(float)
+    return RatioPrior(jnp.asarray(rows, dtype), jnp.asarray(scale, dtype))

@@ -1,0 +1,26 @@
+import os
+import pathlib
+
+import jax
+import pytest
+
+jax.config.update("jax_enable_x64", True)
+
+SHARED = pathlib.Path(os.environ.get("MRSJAX_TEST_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture
+def shared_data() -> pathlib.Path:
+    """The folder of real test data; the test is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no real test data at {SHARED} (set MRSJAX_TEST_DATA)")
+    return SHARED
+
+
+@pytest.fixture
+def shared_cases(shared_data) -> pathlib.Path:
+    """The folder of synthetic cases with truth, beside the data."""
+    folder = shared_data.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"no synthetic cases at {folder}")
+    return folder

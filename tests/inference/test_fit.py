@@ -1,0 +1,186 @@
+import subprocess
+import sys
+import textwrap
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mrsjax.core import Status, to_spectrum
+from mrsjax.inference import evaluate, fit
+from mrsjax.physics import default_model
+from tests.physics.examples import basis, brain, sampling
+
+TRUTH = np.array([10.0, 8.0, 2.0, 6.0, 9.0, 1.5])
+
+
+def synthetic(count, *, snr=50.0, seed=0, shift=(-2, 2), phase=(-0.3, 0.3), lorentz=3.0, gauss=16.0, n=1024):
+    """Spectra of the voigt model without macromolecules; truth TRUTH; SNR: NAA height over the noise's standard deviation."""
+    rng = np.random.default_rng(seed)
+    model = brain(n, lineshape="voigt", macromolecules="off", baseline=None, own_shift=0, own_width=0, water_tails=0)
+    values = model.start()
+
+    def one(shift, phase):
+        v = {
+            "metabolites": dict(
+                values["metabolites"], shift=shift, lorentz=jnp.asarray(lorentz), gauss=jnp.asarray(gauss)
+            )
+        }
+        v["phase"] = dict(values["phase"], phase_zero=phase)
+        return model.signal(v, jnp.asarray(TRUTH))
+
+    clean = np.asarray(jax.vmap(one)(jnp.asarray(rng.uniform(*shift, count)), jnp.asarray(rng.uniform(*phase, count))))
+    height = np.abs(np.asarray(to_spectrum(jnp.asarray(clean[0])))).max()
+    noise = rng.normal(size=clean.shape) + 1j * rng.normal(size=clean.shape)
+    return model, clean + noise * height / snr
+
+
+def test_noiseless_data_are_recovered():
+    model, fids = synthetic(3, snr=1e6)
+    result = fit(model, fids, tolerance=1e-6)
+    assert np.all(np.asarray(result.status) == Status.CONVERGED)
+    np.testing.assert_allclose(result.amplitudes, np.tile(TRUTH, (3, 1)), rtol=2e-4)
+    np.testing.assert_allclose(result.parameters["metabolites.lorentz"], 3.0, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("shift", "phase"), [((-20, 20), (-0.1, 0.1)), ((-1, 1), (-3.14, 3.14)), ((-20, 20), (-3.14, 3.14))]
+)
+def test_start_is_found_over_twenty_hertz_and_any_phase(shift, phase):
+    model, fids = synthetic(24, snr=20, shift=shift, phase=phase, seed=3)
+    result = fit(model, fids)
+    assert np.all(np.asarray(result.status) == Status.CONVERGED)
+    assert np.abs(np.asarray(result.amplitudes)[:, :2] / TRUTH[:2] - 1).max() < 0.25
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"lineshape": "voigt", "baseline": None, "own_shift": 0, "own_width": 0},
+        {"baseline": "poly2", "lipids": True},
+    ],
+)
+def test_every_kind_of_model_fits(options):
+    _, fids = synthetic(6, snr=60)
+    result = fit(brain(**options), fids)
+    assert np.mean(np.asarray(result.status) == Status.CONVERGED) == 1
+    assert np.abs(np.asarray(result.amplitudes)[:, :2] / TRUTH[:2] - 1).mean() < 0.1
+
+
+def test_bad_spectra_end_as_a_status_and_leave_the_others_alone():
+    model, fids = synthetic(6)
+    alone = fit(model, fids[:2])
+    fids[2, 5] = np.nan
+    fids[3] = 0.0
+    fids[4] = 3.0 + 1.0j
+    fids[5, 0] = np.inf
+    result = fit(model, fids)
+    status = np.asarray(result.status)
+    assert list(status) == [0, 0, *[Status.INVALID_DATA] * 4]
+    np.testing.assert_allclose(result.amplitudes[:2], alone.amplitudes, rtol=1e-6)
+    assert np.all(np.isnan(np.asarray(result.amplitudes)[2:]))
+    assert np.all(np.isnan(np.asarray(result.crlb)[2:]))
+
+
+def test_pure_noise_is_called_no_signal():
+    rng = np.random.default_rng(0)
+    fids = rng.normal(size=(4, 1024)) + 1j * rng.normal(size=(4, 1024))
+    result = fit(brain(), fids)
+    assert not np.any(np.asarray(result.status) == Status.CONVERGED) or np.all(np.asarray(result.amplitudes).sum(1) > 0)
+    assert Status.NO_SIGNAL in np.asarray(result.status)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(1024, complex), np.zeros((2, 1000), complex), np.zeros((2, 1024))])
+def test_wrong_shapes_are_refused(wrong):
+    with pytest.raises(ValueError, match="fids: wanted complex"):
+        fit(brain(), wrong)
+
+
+def test_scale_of_the_data_does_not_matter():
+    model, fids = synthetic(2)
+    a, b = fit(model, fids), fit(model, fids * 1e-9)
+    np.testing.assert_allclose(np.asarray(b.amplitudes) * 1e9, a.amplitudes, rtol=1e-4)
+    np.testing.assert_allclose(np.asarray(b.crlb) * 1e9, a.crlb, rtol=1e-3)
+
+
+def test_one_compilation_serves_every_call_of_a_shape():
+    model, fids = synthetic(8)
+    fit(model, fids)
+    with _no_compilation():
+        fit(model, fids * 2.0)
+
+
+class _no_compilation:
+    """Fails when XLA compiles anything inside the block."""
+
+    def __enter__(self):
+        self.events = []
+        self.listen = lambda name, *a, **k: self.events.append(name)
+        jax.monitoring.register_event_duration_secs_listener(self.listen)
+
+    def __exit__(self, *exc):
+        jax.monitoring.unregister_event_duration_listener(self.listen)
+        assert not [e for e in self.events if "backend_compile" in e]
+
+
+def test_progress_counts_up_to_all():
+    model, fids = synthetic(5)
+    seen = []
+    fit(model, fids, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (5, 5)
+    assert [d for d, _ in seen] == sorted(d for d, _ in seen)
+
+
+def test_curves_add_up_and_leave_noise():
+    model, fids = synthetic(2, snr=40)
+    result = fit(model, fids)
+    curves = evaluate(model, result, fids, 1)
+    np.testing.assert_allclose(curves.data, curves.fit + curves.residual, atol=1e-9)
+    np.testing.assert_allclose(curves.fit, curves.baseline + curves.components.sum(0), atol=1e-9)
+    assert 0.9 < np.std(curves.residual.real) / curves.noise_sd < 1.1
+    top = curves.ppm[np.argmax(curves.components[0].real)]
+    assert abs(top - 2.01) < 0.03
+    assert curves.components[0].real.min() > -0.05 * curves.components[0].real.max()  # phased
+    with pytest.raises(IndexError):
+        evaluate(model, result, fids, 2)
+
+
+def test_float32_agrees_within_the_noise():
+    code = """
+        import numpy as np
+        from tests.inference.test_fit import synthetic, TRUTH
+        from mrsjax.inference import fit
+        model, fids = synthetic(8, snr=30)
+        r = fit(model, fids)
+        assert r.amplitudes.dtype == np.float32
+        print(np.abs((np.asarray(r.amplitudes) - TRUTH) / np.asarray(r.crlb)).mean(), np.asarray(r.status).tolist())
+    """
+    out = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=300, check=True
+    ).stdout.split(" ", 1)
+    assert float(out[0]) < 1.2
+    assert eval(out[1]) == [0] * 8
+
+
+def test_a_large_batch_does_not_deadlock():
+    code = """
+        import jax
+        jax.config.update("jax_enable_x64", True)
+        import numpy as np
+        from tests.inference.test_fit import synthetic
+        from mrsjax.inference import fit
+        model, fids = synthetic(256, snr=30)
+        r = fit(model, fids)
+        print(int((np.asarray(r.status) == 0).sum()))
+    """
+    out = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=400, check=True
+    )
+    assert int(out.stdout) == 256
+
+
+def test_default_model_on_a_longer_basis():
+    model = default_model(basis(2048), sampling(1024))
+    assert model.sampling.n_points == 1024

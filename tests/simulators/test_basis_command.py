@@ -1,0 +1,69 @@
+"""`mrsjax basis` from the outside."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from mrsjax import io
+from mrsjax.cli.basis import basis
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("mrsjax.cli.console.start_jax", lambda: "cpu")
+    return lambda *words: CliRunner().invoke(basis, [str(w) for w in words], catch_exceptions=True)
+
+
+QUICK = ("--ideal", "--metabolites", "Cr,sIns", "--points", 256, "--reference")
+
+
+def test_simulate_writes_lcmodel_and_fsl_and_a_second_run_is_cached(run, tmp_path):
+    first = run("simulate", "--sequence", "press", "--te-ms", 35, *QUICK, "-o", tmp_path / "a.BASIS")
+    assert first.exit_code == 0, first.output
+    second = run("simulate", "--sequence", "press", "--te-ms", 35, *QUICK, "-o", tmp_path / "fsl")
+    assert "cache" in second.output
+    one, two = io.read_basis(tmp_path / "a.BASIS"), io.read_basis(tmp_path / "fsl")
+    assert set(one.names) == set(two.names)
+    np.testing.assert_allclose(one.fids, two.select(one.names).fids, atol=2e-4)
+    assert abs(complex(one.select(["Cr"]).fids[0, 0])) == pytest.approx(6.0, abs=1e-3)
+    about = json.loads((tmp_path / "a.json").read_text())
+    assert about["sequence"] == "press" and about["echo_time_s"] == pytest.approx(0.035)
+    other = run("simulate", "--sequence", "press", "--te-ms", 36, *QUICK, "-o", tmp_path / "b.BASIS")
+    assert "cache" not in other.output
+
+
+def test_info_convert_and_plot(run, tmp_path):
+    run("simulate", *QUICK, "-o", tmp_path / "a.BASIS")
+    told = run("info", tmp_path / "a.BASIS")
+    assert "256 x 0.5 ms" in told.output and "Cr" in told.output
+    assert run("convert", tmp_path / "a.BASIS", tmp_path / "folder").exit_code == 0
+    assert run("plot", tmp_path / "folder", "-o", tmp_path / "p.html").exit_code == 0
+    assert (tmp_path / "p.html").stat().st_size > 10_000
+
+
+def test_an_edited_sequence_writes_its_conditions(run, tmp_path):
+    made = run("simulate", "--sequence", "mega-press", *QUICK, "-o", tmp_path / "m.BASIS")
+    assert made.exit_code == 0, made.output
+    assert {p.name for p in tmp_path.glob("*.BASIS")} == {"m_off.BASIS", "m_on.BASIS", "m_difference.BASIS"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--sequence", "pres"), "wanted one of"),
+        (("--metabolites", "Xyz"), "Xyz"),
+        (("--te-ms", "30", "--te1-ms", "40"), "do not fit"),
+        (("--te-ms", "30", "--te1-ms", "10", "--te2-ms", "30"), "TE1 \\+ TE2"),
+        (("--field-t", "7", "--central-frequency-mhz", "123"), "not at 7 T"),
+        (("--sequence", "laser"), "--ideal"),
+    ],
+)
+def test_bad_input_is_named(run, tmp_path, words, says):
+    import re
+
+    result = run("simulate", *words, "-o", tmp_path / "x.BASIS")
+    assert result.exit_code != 0
+    assert re.search(says, str(result.exception) + result.output)

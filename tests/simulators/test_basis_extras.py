@@ -1,0 +1,26 @@
+"""What is appended to a basis on request."""
+
+import numpy as np
+
+from mrsjax.core import Sampling
+from simulators import spins
+from simulators.spins.extras import reference_line, with_macromolecules, with_measured
+
+SAMPLING = Sampling(5e-4, 123.25e6, 128)
+
+
+def test_macromolecules_and_measured_entries_come_after_the_metabolites():
+    basis = spins.simulate([spins.metabolite("Cr"), reference_line()], spins.press(0.03), SAMPLING)
+    more = with_macromolecules(basis)
+    assert more.names[:2] == ("Cr", "TMS") and len(more.names) > 5
+    np.testing.assert_array_equal(more.fids[:2], basis.fids)
+    assert "macromolecule" in more.origin.header["appended"][0]
+    measured = spins.simulate([spins.singlet("MM_measured", 0.9)], spins.press(0.03), SAMPLING)
+    assert with_measured(more, measured).names[-1] == "MM_measured"
+
+
+def test_the_reference_line_is_at_zero_ppm():
+    basis = spins.simulate([reference_line()], spins.press(0.03), SAMPLING)
+    step = np.angle(basis.fids[0, 1] / basis.fids[0, 0]) / (2 * np.pi * 5e-4)
+    wanted = -4.65 * 123.25
+    assert abs((step - wanted + 1000) % 2000 - 1000) < 1e-6
