@@ -1,3 +1,4 @@
+import gc
 import os
 import pathlib
 
@@ -24,3 +25,13 @@ def shared_cases(shared_data) -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip(f"no synthetic cases at {folder}")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_memory_mappings():
+    """Forgets compiled programs before the kernel's limit of 65,530 mappings a process, where XLA dies of a segmentation fault."""
+    yield
+    mappings = pathlib.Path("/proc/self/maps")
+    if mappings.exists() and mappings.read_bytes().count(b"\n") > 15000:
+        jax.clear_caches()
+        gc.collect()

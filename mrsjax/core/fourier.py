@@ -16,13 +16,13 @@ from jaxtyping import Array, Complex, Float
 
 def to_spectrum(fid: Complex[Array, "*batch n"]) -> Complex[Array, "*batch n"]:
     """Spectrum of a FID (last axis), frequency ascending; see the module docstring for the equation."""
-    fid = fid.at[..., 0].multiply(0.5)
+    fid = jnp.asarray(fid).at[..., 0].multiply(0.5)
     return jnp.fft.fftshift(jnp.fft.fft(fid, norm="ortho"), axes=-1)
 
 
 def to_fid(spectrum: Complex[Array, "*batch n"]) -> Complex[Array, "*batch n"]:
     """FID of a spectrum: the exact inverse of `to_spectrum`."""
-    fid = jnp.fft.ifft(jnp.fft.ifftshift(spectrum, axes=-1), norm="ortho")
+    fid = jnp.fft.ifft(jnp.fft.ifftshift(jnp.asarray(spectrum), axes=-1), norm="ortho")
     return fid.at[..., 0].multiply(2.0)
 
 
