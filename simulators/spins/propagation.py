@@ -149,9 +149,7 @@ def shaped_unitary(pulse: ShapedPulse, sites: Sites, scanner: Scanner, nodes: in
     return u
 
 
-def shaped_unitaries(
-    sites: Sites, sequence: Sequence, scanner: Scanner, unitary
-) -> list[Complex[Array, "p n n"]]:
+def shaped_unitaries(sites: Sites, sequence: Sequence, scanner: Scanner, unitary) -> list[Complex[Array, "p n n"]]:
     """U of every shaped pulse, in the order of the sequence.
 
     Pulses of the same shapes (the two refocusing pulses of PRESS, the four of semi-LASER) go through one loop and are
