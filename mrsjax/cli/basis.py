@@ -46,7 +46,11 @@ def basis():
 @click.option("--fine", is_flag=True, help="More accurate and slower (docs/simulation.md).", hidden=True)
 @click.option("--no-cache", is_flag=True, help="Simulate even when the same basis was simulated before.", hidden=True)
 @click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="A .BASIS file, or a folder (FSL-MRS)."
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A .BASIS or .nii.gz file, or a folder (FSL-MRS).",
 )
 def simulate(out: Path, no_cache: bool, **options):
     """Simulates a basis set by density matrices.
@@ -73,7 +77,8 @@ def simulate(out: Path, no_cache: bool, **options):
     else:
         click.echo("the same basis was simulated before: read from the cache (--no-cache simulates it again)", err=True)
     for label, result in made.items():
-        place = out if label == "" else out.with_name(f"{out.stem}_{label}{out.suffix}")
+        ending = ".nii.gz" if out.name.lower().endswith(".nii.gz") else out.suffix
+        place = out if label == "" else out.with_name(f"{out.name.removesuffix(ending)}_{label}{ending}")
         place.parent.mkdir(parents=True, exist_ok=True)
         io.write_basis(result, place)
         about = place.with_suffix(".json") if place.suffix else place.parent / f"{place.name}.provenance.json"
