@@ -102,7 +102,7 @@ def reduce_group(group: SpinGroup, nucleus: str, *, composite: bool = True) -> l
             weight = scale * np.asarray(norm * multiplicity, shifts.dtype)
             coupling = between[index][:, index]
             parts: Any = (shifts[index], offsets, coupling, weight, np.ones(len(keep), shifts.dtype))
-            out.append(Sites(*parts, tuple(choice[k][0] for k in keep)))
+            out.append(Sites(*parts, twice_spins=tuple(choice[k][0] for k in keep)))
     return out
 
 
@@ -121,4 +121,4 @@ def padded(sites: Sites, count: int) -> Sites:
         sites.weight / 2**more,
         xp.concatenate([polarised, xp.zeros(more, polarised.dtype)]),
     )
-    return Sites(*parts, (*sites.twice_spins, *(1,) * more))
+    return Sites(*parts, twice_spins=(*sites.twice_spins, *(1,) * more))
