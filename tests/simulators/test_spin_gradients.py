@@ -60,6 +60,7 @@ def test_padding_changes_no_signal():
     (site,) = reduce_group(group, "1H")
     scanner = prepare(SEQUENCE, SAMPLING)
 
+    @eqx.filter_jit
     def points(s):
         return s.weight * free_induction(propagate(s, SEQUENCE, scanner), s, scanner, SAMPLING.dwell_time, 64)
 
