@@ -60,7 +60,7 @@ def _unit_diagonal(a: Float[Array, "n n"]) -> tuple[Float[Array, "n n"], Float[A
     return a * scale[:, None] * scale[None, :], scale
 
 
-def solve(a: Float[Array, "n n"], b: Float[Array, "n *r"], keep: Bool[Array, " n"]) -> Float[Array, "n *r"]:
+def solve(a: Float[Array, "n n"], b: Float[Array, "*shape"], keep: Bool[Array, " n"]) -> Float[Array, "*shape"]:
     """x with a x = b on the rows and columns `keep`, 0 elsewhere."""
     scaled, scale = _unit_diagonal(a)
     scale = jnp.where(keep, scale, 0.0)[:, None]
