@@ -11,7 +11,10 @@ import click
 
 #: verb -> (module, one line of help). The module is imported when the verb is used: `mrsjax --help` stays fast.
 VERBS = {
+    "check": "Say what is in a file, what is wrong with it, and what to run next.",
     "fit": "Fit measured spectra and write numbers and a report.",
+
+    "convert": "Convert data or a basis set to another format.",
     "demo": "Simulate a brain spectrum, fit it, write the report. Needs no files and no network.",
     "basis": "Simulate, look at, convert and draw basis sets.",
     "info": "Versions, devices and formats: what to put into a bug report.",
@@ -52,7 +55,7 @@ def _version(ctx, param, value):
 def commands():
     """MR spectroscopy: fit, quantify, report.
 
-    Start with `mrsjax demo`, then `mrsjax fit DATA --basis BASIS --out DIR`.
+    Start with `mrsjax demo`, then `mrsjax check DATA --basis BASIS`.
     """
 
 
@@ -92,5 +95,7 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _say(message: str, code: int = 2) -> int:
-    click.echo("mrsjax: " + " ".join(str(message).split()), err=True)
+    from mrsjax.cli.words import in_options
+
+    click.echo("mrsjax: " + in_options(" ".join(str(message).split())), err=True)
     return code
