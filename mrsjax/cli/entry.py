@@ -13,7 +13,7 @@ import click
 VERBS = {
     "check": "Say what is in a file, what is wrong with it, and what to run next.",
     "fit": "Fit measured spectra and write numbers and a report.",
-
+    "batch": "Fit many files or a BIDS folder; resumes after an interruption.",
     "convert": "Convert data or a basis set to another format.",
     "demo": "Simulate a brain spectrum, fit it, write the report. Needs no files and no network.",
     "basis": "Simulate, look at, convert and draw basis sets.",
@@ -82,8 +82,9 @@ def _run(arguments: list[str] | None) -> int:
         return 2
     except click.ClickException as error:
         return _say(error.format_message())
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        return _say("interrupted; nothing was written", INTERRUPTED)
+    except (KeyboardInterrupt, click.exceptions.Abort) as error:
+        # click wraps what it catches in Abort
+        return _say(str(error.__cause__ or error) or "interrupted; nothing was written", INTERRUPTED)
     except (ValueError, OSError) as error:
         if os.environ.get("MRSJAX_DEBUG"):
             traceback.print_exc()

@@ -93,7 +93,9 @@ def test_convert_data(name, scans, command, tmp_path):
     target = tmp_path / "new" / name
     code, stdout, _ = command("convert", scans["svs"], target)
     assert code == 0 and str(target) in stdout
-    np.testing.assert_allclose(io.read(target).spectra, io.read(scans["svs"]).spectra, atol=2e-4)  # of 170: RAW has seven digits
+    np.testing.assert_allclose(
+        io.read(target).spectra, io.read(scans["svs"]).spectra, atol=2e-4
+    )  # of 170: RAW has seven digits
     assert float(stdout.split("difference ")[1].split()[0]) < 1e-5
     code, _, stderr = command("convert", scans["svs"], target)
     assert code == 2 and "--force" in stderr
