@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from mrsjax.cli.hint_options import basis_hints, hint_options, read_hints
@@ -36,14 +38,18 @@ def check(files: tuple[str, ...], basis: str | None, **options):
         findings = io.check(path, basis, basis_hints=of_basis, **hints)
         sick |= worst(findings) is io.Level.ERROR
         click.echo(("\n" if number else "") + click.style(path, bold=True))
+        mended = given
         for f in findings:
             level = f.level.name.lower()
             click.echo(f"  {click.style(f'{level:8}', fg=_COLOURS[level])}{f.topic:12}{f.message}")
             fix = in_options(f.fix, of_basis=f.topic == "basis" or "basis is mirrored" in f.message)
             if fix.startswith("give --conjugate") and fix.removeprefix("give") in given:
                 fix = fix.replace("give", "leave out")
+            if f.topic in ("shift", "points") and fix.startswith("give --"):
+                option = fix.removeprefix("give ")
+                mended = re.sub(rf" {option.split()[0]} \S+", "", mended) + f" {option}"
             if f.topic == "next":
-                fix = next_command(fix.replace("leave out", "give"), path, basis, given)
+                fix = next_command(fix.replace("leave out", "give"), path, basis, mended)
             if fix:
                 click.echo(f"{'':22}-> {fix}")
     return 2 if sick else 0

@@ -59,6 +59,8 @@ def next_command(fix: str, path: str, basis: str | None, given: str) -> str:
         return fix.replace(" -o ", f"{given} -o ")
     if (option := re.match(r"give (--[a-z-]+(?: -?[\d.]+)?)(?:$|,)", fix)) is None:
         return fix
+    if " " not in option[1] and not option[1].startswith("--conjugate"):
+        return fix  # its value is for the user to say
     if f"{option[1]} " in f"{given} ":
         given, option = given.replace(f" {option[1]}", ""), None
     against = "" if basis is None else f" --basis {shlex.quote(basis)}"
