@@ -158,8 +158,23 @@ def test_names_and_waters(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_keeps_what_is_finished(scans, study, tmp_path):
     out = tmp_path / "out"
-    code = "from mrsjax.cli import main; main()"
-    command = [sys.executable, "-c", code, "batch", str(study), "--basis", scans["basis"], "--config", scans["config"]]
+    # Tests that a shell started in the background inherit an ignored Ctrl-C.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom mrsjax.cli import main; main()"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "batch",
+        str(study),
+        "--basis",
+        scans["basis"],
+        "--config",
+        scans["config"],
+        "--water",
+        "act=ref",
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen([*command, "-o", str(out)], stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None

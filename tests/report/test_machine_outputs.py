@@ -91,3 +91,16 @@ def test_index_flags_what_is_far_and_lists_what_failed(analysis_of, run):
 def test_outliers_need_company():
     assert not outliers(np.array([1.0, 2.0, 1e9, math.nan])).any()
     assert outliers(np.array([1.0, 1.1, 0.9, 1.0, 1.05, 9.0, math.nan])).tolist() == [False] * 5 + [True, False]
+
+
+def test_a_number_that_most_spectra_lack_is_not_good(analysis_of):
+    import dataclasses
+
+    from mrsjax.report.verdict import judge
+
+    analysis = analysis_of("series")
+    assert judge(analysis)[1].band.value == "good"
+    width = np.array(analysis.quality.fwhm_ppm)
+    width[: 3 * len(width) // 4] = np.nan
+    doubtful = dataclasses.replace(analysis, quality=dataclasses.replace(analysis.quality, fwhm_ppm=width))
+    assert judge(doubtful)[1].band.value == "poor"
