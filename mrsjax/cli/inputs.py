@@ -10,6 +10,7 @@ import inspect
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def _basis(settings: FitSettings) -> BasisSet:
 
 
 def _signals(path: str, settings: FitSettings, basis: BasisSet, note: Callable[[str], None]) -> FIDs:
-    hints = read_hints(vars(settings)) | {"control": settings.control}
+    hints: dict[str, Any] = {**read_hints(vars(settings)), "control": settings.control}
     try:
         return io.read(path, **hints)
     except io.FormatError as error:

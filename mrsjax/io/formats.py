@@ -154,7 +154,7 @@ def _split(fids: FIDs, n_points: int, path: str | os.PathLike) -> FIDs:
             path, "points", found=f"{old.n_points} points", wanted=f"one signal of a multiple of {n_points}",
             fix="n_points is wrong",
         )  # fmt: skip
-    grid = Sampling(old.dwell_time, old.central_frequency, n_points, ppm_ref=old.ppm_ref, nucleus=old.nucleus)
+    grid = Sampling(old.dwell_time, old.central_frequency, n_points, ppm_ref=float(old.ppm_ref), nucleus=old.nucleus)
     return FIDs(np.asarray(fids.data).reshape(-1, n_points), grid, ("spectrum",), fids.acquisition)
 
 

@@ -109,14 +109,17 @@ def render_index(rows: Sequence[dict[str, Any]], title: str) -> str:
     return environment.get_template("index.html").render(
         title=title,
         rows=shown,
-        columns=[
-            (k, k.replace("ratio_", "").replace("_tCr", " / tCr").replace("fwhm_ppm", "FWHM ppm")) for k in columns
-        ],
+        columns=[(k, _heading(k)) for k in columns],
         counts={s: sum(r["status"] == s for r in rows) for s in ("fitted", "kept", "failed", "not yet")},
         flagged=sum(bool(r["outliers"]) for r in rows),
         far=FAR,
         css=mark((folder / "report.css").read_text(encoding="utf-8")),
     )
+
+
+def _heading(key: str) -> str:
+    named = {"snr": "SNR", "fwhm_ppm": "FWHM ppm", "fqn": "FQN"}
+    return named.get(key, key.replace("ratio_", "").replace("_tCr", " / tCr"))
 
 
 def _order(band) -> int:
