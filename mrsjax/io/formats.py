@@ -50,7 +50,10 @@ class Format:
 
 #: In the order in which they are tried.
 FORMATS = (
-    Format("NIfTI-MRS", (".nii", ".nii.gz"), nifti_mrs.looks_like, read=nifti_mrs.read, write=nifti_mrs_write.write),
+    Format(
+        "NIfTI-MRS", (".nii", ".nii.gz"), nifti_mrs.looks_like,
+        read=nifti_mrs.read, write=nifti_mrs_write.write, write_basis=nifti_mrs_write.write_basis,
+    ),
     Format(
         "LCModel BASIS", (".basis",), lcmodel_basis.looks_like,
         read_basis=lcmodel_basis.read_basis, write_basis=lcmodel_write.write_basis,
@@ -247,8 +250,8 @@ def write(fids: FIDs, path: str | os.PathLike, *, method: str | None = None, det
 
 
 def write_basis(basis: BasisSet, path: str | os.PathLike) -> None:
-    """A basis set to an LCModel file (a path ending in .basis) or an FSL-MRS folder (a path without extension, or a
-    folder).
+    """A basis set to an LCModel file (a path ending in .basis), NIfTI-MRS (.nii, .nii.gz; not read back as a basis), or
+    an FSL-MRS folder (a path without extension, or a folder).
 
     **Raises:** `FormatError` for an unknown extension, and for what a format cannot hold.
     """
