@@ -51,7 +51,7 @@ def test_commands_of_the_docs_exist(page):
     from mrsjax.cli.entry import commands
 
     for block in re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL):
-        for line in block.splitlines():
+        for line in re.split(r"[\n;]", block):
             words = line.split("#")[0].split()
             if words[:1] != ["mrsjax"] or words[1].startswith("-"):
                 continue
