@@ -141,10 +141,24 @@ def read(
             fix="read it with read_basis or give it as --basis",
         )
     fids = found.read(existing(path), hints)
+    if n_points is not None and n_points != fids.sampling.n_points:
+        fids = _split(fids, n_points, path)
     if conjugate:
         fids = FIDs(np.conj(fids.data), fids.sampling, fids.dims, fids.acquisition)
     warn_if_mirrored(fids, path)
     return _whole_first_point(fids, found.halves_first_point)
+
+
+def _split(fids: FIDs, n_points: int, path: str | os.PathLike) -> FIDs:
+    """Several FIDs that a file holds as one."""
+    old = fids.sampling
+    if n_points < 2 or old.n_points % n_points or fids.dims:
+        raise FormatError(
+            path, "points", found=f"{old.n_points} points", wanted=f"one signal of a multiple of {n_points}",
+            fix="n_points is wrong",
+        )  # fmt: skip
+    grid = Sampling(old.dwell_time, old.central_frequency, n_points, ppm_ref=float(old.ppm_ref), nucleus=old.nucleus)
+    return FIDs(np.asarray(fids.data).reshape(-1, n_points), grid, ("spectrum",), fids.acquisition)
 
 
 def _whole_first_point(fids: FIDs, usual: bool) -> FIDs:
