@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
-from mrsjax.core import Sampling, cis, to_fid, to_spectrum
+from mrsjax.core import Sampling, cis, to_spectrum
 
 
 class Drift(eqx.Module):
@@ -34,13 +34,18 @@ def correct(
 
 
 def band(fid: Complex[Array, " n"], sampling: Sampling, window: tuple[float, float]) -> Complex[Array, " n"]:
-    """The part of a FID inside a window of ppm, with edges of half a cosine over 0.1 ppm."""
+    """The part of a FID inside a window of ppm, with edges of half a cosine over 0.1 ppm.
+
+    The filter reaches before t = 0; zeros behind the FID catch that part, which would otherwise come round to its end and favour frequencies that are a whole number
+    of periods away.
+    """
     low, high = window
-    ppm = sampling.ppm
+    n = fid.shape[-1]
+    ppm = sampling.to_ppm(jnp.fft.fftfreq(2 * n) / sampling.dwell_time)
     rise = jnp.clip((ppm - (low - 0.05)) / 0.1, 0.0, 1.0)
     fall = jnp.clip(((high + 0.05) - ppm) / 0.1, 0.0, 1.0)
     weight = 0.25 * (1 - jnp.cos(jnp.pi * rise)) * (1 - jnp.cos(jnp.pi * fall))
-    return to_fid(to_spectrum(fid) * weight)
+    return jnp.fft.ifft(jnp.fft.fft(fid, 2 * n) * weight)[:n].astype(fid.dtype)
 
 
 def register(
