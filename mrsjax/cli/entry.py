@@ -12,6 +12,8 @@ import click
 #: verb -> (module, one line of help). The module is imported when the verb is used: `mrsjax --help` stays fast.
 VERBS = {
     "fit": "Fit measured spectra and write numbers and a report.",
+    "preprocess": "Raw coils and transients to one clean spectrum, with a report of each step.",
+    "run": "Preprocess, fit and report in one go.",
     "demo": "Simulate a brain spectrum, fit it, write the report. Needs no files and no network.",
     "basis": "Simulate, look at, convert and draw basis sets.",
     "info": "Versions, devices and formats: what to put into a bug report.",
