@@ -138,7 +138,7 @@ def preprocess(
     opt = Options() if options is None else options
     check(fids, "data")
     if EDIT in fids.dims:
-        raise ValueError("data: DIM_EDIT needs the sub-spectra to be told apart; use --edited")
+        raise ValueError("data: wanted one spectrum, found DIM_EDIT; sub-spectra of edited data are not combined yet, split the file first")
     for role, ref in (("--water", water), ("--ecc", ecc)):
         if ref is not None:
             check(ref, role)
@@ -188,9 +188,9 @@ def _combine(fids, water, ecc, records, notes):
     _, data = _front(fids, COIL)
     others = {"water": water, "ecc": ecc}
     fronts = {k: _front(v, COIL)[1] for k, v in others.items() if v is not None}
-    covariance = coils.noise_covariance(jnp.asarray(data), fids.sampling)
+    covariance = jax.jit(lambda d: coils.noise_covariance(d, fids.sampling))(jnp.asarray(data))
     source = "water" if "water" in fronts else "ecc" if "ecc" in fronts else None
-    w = coils.wsvd(jnp.asarray(data if source is None else fronts[source]), covariance)
+    w = jax.jit(coils.wsvd)(jnp.asarray(data if source is None else fronts[source]), covariance)
     dead = ~np.asarray(w.live & coils.live_coils(jnp.asarray(data)))
     if dead.all():
         raise ValueError("data: no coil has signal in both the data and the reference")
@@ -254,13 +254,13 @@ def _reference(fids: FIDs) -> np.ndarray:
     data = data[np.all(np.isfinite(data), axis=-1)]
     if len(data) == 1:
         return data[0]
-    turned, _ = align(jnp.asarray(data), fids.sampling, target=Target.FIRST)
+    turned, _ = jax.jit(lambda d: align(d, fids.sampling, target=Target.FIRST))(jnp.asarray(data))
     return np.asarray(turned).mean(axis=0)
 
 
 def _referenced(one, sampling: Sampling, name: str, records, notes):
     ppm, window = phasing.PEAKS[name]
-    found = phasing.fit_peak(jnp.asarray(one), sampling, window)
+    found = jax.jit(lambda s: phasing.fit_peak(s, sampling, window))(jnp.asarray(one))
     at = float(sampling.to_ppm(found.frequency))
     if not window[0] <= at <= window[1] or not float(found.amplitude) > 0:
         notes.append(f"{name} was not found in {window[0]:g} to {window[1]:g} ppm: frequency and phase were left as they are.")
