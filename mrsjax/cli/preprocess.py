@@ -13,7 +13,9 @@ FILES = ("preprocessed.nii.gz", "water.nii.gz", "report.html", "run.yaml")
 
 @click.command()
 @click.argument("raw", type=click.Path())
-@click.option("--water", type=click.Path(), help="Unsuppressed water, same coils: coil weights, eddy currents, scaling.")
+@click.option(
+    "--water", type=click.Path(), help="Unsuppressed water, same coils: coil weights, eddy currents, scaling."
+)
 @click.option("--ecc", type=click.Path(), help="Water reference for eddy currents alone.")
 @click.option("--config", type=click.Path(), help="Settings of the steps, YAML (see docs/processing.md).")
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
@@ -113,7 +115,9 @@ def read_settings(path: str | None) -> dict[str, Any]:
         else:
             fits = value in (("mean", "median", "first") if name == "target" else (None, "NAA", "Cr", "Cho", "water"))
         if not fits:
-            raise ValueError(f"{path}: {name}: wanted a value like {getattr(wanted, 'value', wanted)!r}, found {value!r}")
+            raise ValueError(
+                f"{path}: {name}: wanted a value like {getattr(wanted, 'value', wanted)!r}, found {value!r}"
+            )
     return content
 
 

@@ -128,7 +128,9 @@ class BandHLSVD(eqx.Module):
         u = hermitian.product(y, v)
         energy = jnp.sum(jnp.abs(u) ** 2, axis=0)
         eps = jnp.finfo(energy.dtype).eps
-        kept = energy > jnp.maximum(EDGE * y.shape[0] * noise, 1e3 * eps**2 * jnp.max(energy) + jnp.finfo(energy.dtype).tiny)
+        kept = energy > jnp.maximum(
+            EDGE * y.shape[0] * noise, 1e3 * eps**2 * jnp.max(energy) + jnp.finfo(energy.dtype).tiny
+        )
         u = jnp.where(kept, u * lax.rsqrt(jnp.where(kept, energy, 1.0)), 0.0)
         up, down = u[:-1], u[1:]
         left = hermitian.product(hermitian.dagger(up), up)

@@ -80,7 +80,9 @@ def fit_peak(
     return Peak(theta[0], jnp.exp(theta[1]), jnp.abs(a), jnp.angle(jnp.where(jnp.abs(a) > 0, a, 1.0)))
 
 
-def shift_to(fid: Complex[Array, " n"], sampling: Sampling, found: Float[Array, ""], ppm: float) -> Complex[Array, " n"]:
+def shift_to(
+    fid: Complex[Array, " n"], sampling: Sampling, found: Float[Array, ""], ppm: float
+) -> Complex[Array, " n"]:
     """A FID moved so that what is at `found` (Hz) comes to `ppm`."""
     return fid * cis(2.0 * jnp.pi * (sampling.to_hz(ppm) - found) * sampling.time).astype(fid.dtype)
 

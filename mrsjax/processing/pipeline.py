@@ -91,7 +91,9 @@ def same_length(data: FIDs, other: FIDs, role: str) -> FIDs:
         raise ValueError(f"{role}: wanted the dwell time of the data, {a:.6g} s, found {b:.6g} s")
     n, m = data.sampling.n_points, other.sampling.n_points
     if n != m:
-        raise ValueError(f"{role}: wanted {n} points like the data, found {m}; cut both to one length (mrsjax process truncate)")
+        raise ValueError(
+            f"{role}: wanted {n} points like the data, found {m}; cut both to one length (mrsjax process truncate)"
+        )
     if COIL in other.dims and COIL in data.dims:
         mine, theirs = (x.data.shape[x.dims.index(COIL)] for x in (data, other))
         if mine != theirs:
@@ -138,7 +140,9 @@ def preprocess(
     opt = Options() if options is None else options
     check(fids, "data")
     if EDIT in fids.dims:
-        raise ValueError("data: wanted one spectrum, found DIM_EDIT; sub-spectra of edited data are not combined yet, split the file first")
+        raise ValueError(
+            "data: wanted one spectrum, found DIM_EDIT; sub-spectra of edited data are not combined yet, split the file first"
+        )
     for role, ref in (("--water", water), ("--ecc", ecc)):
         if ref is not None:
             check(ref, role)
@@ -161,7 +165,9 @@ def preprocess(
     ecc_fid = water_fid if ecc is None else _reference(ecc)
     if opt.eddy and ecc_fid is not None:
         new = np.asarray(eddy.klose(jnp.asarray(one), jnp.asarray(ecc_fid), sampling))
-        records.append(Record("Eddy current correction", f"klose, {'--ecc' if ecc is not None else '--water'}", one, new))
+        records.append(
+            Record("Eddy current correction", f"klose, {'--ecc' if ecc is not None else '--water'}", one, new)
+        )
         one = new
     elif opt.eddy:
         notes.append("No reference for eddy currents: not corrected (give --water or --ecc).")
@@ -232,7 +238,13 @@ def _average(fids, opt: Options, records, notes):
     selection = transients.select(data, z_limit=opt.z_limit)
     keep = np.asarray(selection.keep) if opt.reject else good
     reasons = tuple(
-        "" if keep[i] else "not finite or empty" if selection.bad_data[i] else "unlike the others" if selection.unlike[i] else "outlier"
+        ""
+        if keep[i]
+        else "not finite or empty"
+        if selection.bad_data[i]
+        else "unlike the others"
+        if selection.unlike[i]
+        else "outlier"
         for i in range(count)
     )
     if opt.reject and good.sum() > 2:
@@ -243,7 +255,12 @@ def _average(fids, opt: Options, records, notes):
     weights = transients.similarity_weights(data, jnp.asarray(keep)) if opt.weighted else None
     mean = np.asarray(transients.average(data, jnp.asarray(keep), weights))
     records.append(
-        Record("Signal averaging", f"{int(keep.sum())} of {count} transients{', weighted' if opt.weighted else ''}", _one(np.asarray(data)), mean)
+        Record(
+            "Signal averaging",
+            f"{int(keep.sum())} of {count} transients{', weighted' if opt.weighted else ''}",
+            _one(np.asarray(data)),
+            mean,
+        )
     )
     return _drop_dim(fids, DYNAMIC, mean), drift, selection, reasons
 
@@ -263,7 +280,9 @@ def _referenced(one, sampling: Sampling, name: str, records, notes):
     found = jax.jit(lambda s: phasing.fit_peak(s, sampling, window))(jnp.asarray(one))
     at = float(sampling.to_ppm(found.frequency))
     if not window[0] <= at <= window[1] or not float(found.amplitude) > 0:
-        notes.append(f"{name} was not found in {window[0]:g} to {window[1]:g} ppm: frequency and phase were left as they are.")
+        notes.append(
+            f"{name} was not found in {window[0]:g} to {window[1]:g} ppm: frequency and phase were left as they are."
+        )
         return one
     new = phasing.shift_to(jnp.asarray(one), sampling, found.frequency, ppm) * cis(-found.phase)
     details = f"{name} from {at:.3f} to {ppm:g} ppm, phase {np.rad2deg(float(found.phase)):+.1f} degrees removed"

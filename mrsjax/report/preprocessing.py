@@ -68,7 +68,9 @@ def _figures(done: Preprocessed) -> dict[str, Any]:
     shown = ppm[(ppm >= SHOWN[0]) & (ppm <= SHOWN[1])].astype(np.float32).tolist()
     out: dict[str, Any] = {
         "ppm": shown,
-        "steps": [{"before": _spectrum(r.before, sampling), "after": _spectrum(r.after, sampling)} for r in done.records],
+        "steps": [
+            {"before": _spectrum(r.before, sampling), "after": _spectrum(r.after, sampling)} for r in done.records
+        ],
         "drift": None,
         "coils": None if done.weights is None else np.abs(done.weights).tolist(),
     }

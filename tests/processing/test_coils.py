@@ -37,7 +37,7 @@ def test_noise_covariance_and_the_best_possible_gain(measured):
 
 
 def test_dead_coils_and_nan_transients_are_left_out(measured):
-    data, water, b, _ = measured
+    data, water, _b, _ = measured
     data, water = data.copy(), water.copy()
     data[2] = water[2] = 0.0
     data[:, 3] = np.nan

@@ -50,7 +50,9 @@ def test_klose_removes_an_eddy_current_exactly_and_carries_no_noise_from_the_tai
     by_point = METABOLITES * current * np.exp(-1j * np.angle(noisy))
     assert np.linalg.norm(out - METABOLITES) < 0.03 * np.linalg.norm(METABOLITES)
     late = T > 0.2
-    assert np.abs(np.diff(np.angle(np.asarray(out)[late] / by_point[late]))).max() > 1  # point by point it would be noise
+    assert (
+        np.abs(np.diff(np.angle(np.asarray(out)[late] / by_point[late]))).max() > 1
+    )  # point by point it would be noise
     with pytest.raises(ValueError, match="length"):
         eddy.klose(jnp.asarray(METABOLITES), jnp.asarray(water[:-1]), SAMPLING)
 
@@ -88,5 +90,3 @@ def test_apodisation_widens_lines_and_interpolation_keeps_the_points():
         filters.zero_fill(fids, 100)
     with pytest.raises(ValueError, match="2 left"):
         filters.truncate(fids, first=511)
-
-
