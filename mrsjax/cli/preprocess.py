@@ -129,7 +129,7 @@ def options(settings: dict[str, Any]):
     """The settings as `processing.Options`."""
     from mrsjax.processing import Options, Target
 
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
     if "target" in values:
         values["target"] = Target(values["target"])
     return Options(**values)

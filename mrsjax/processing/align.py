@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -53,9 +54,8 @@ def align(
     seen = clean if window is None else jax.vmap(lambda s: alignment.band(s, sampling, window))(clean)
 
     def against(goal) -> Drift:
-        if robust:
-            assert window is not None
-            one = lambda s: alignment.register_robust(s, goal, sampling, window, limit_hz=limit_hz)  # noqa: E731
+        if robust and window is not None:
+            one = partial(alignment.register_robust, target=goal, sampling=sampling, window=window, limit_hz=limit_hz)
             return jax.vmap(one)(clean)
         return jax.vmap(lambda s: alignment.register(s, goal, sampling, limit_hz=limit_hz))(seen)
 

@@ -9,6 +9,7 @@ the mean variance of the coils, and rotated so that the strongest coil keeps its
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
@@ -48,7 +49,8 @@ def noise_covariance(data: Complex[Array, "c *rest n"], sampling: Sampling) -> C
     Each block of 32 points loses its parabola first (tails of water). Transients that are not finite are left out; dead coils have zero rows.
     """
     n_coils = data.shape[0]
-    flags = noise_blocks(sampling)
+    with jax.ensure_compile_time_eval():  # the sampling is known, the data may be traced
+        flags = noise_blocks(sampling)
     used = np.flatnonzero(flags)
     spectra = to_spectrum(jnp.where(jnp.isfinite(data), data, 0.0)).reshape(n_coils, -1, data.shape[-1])
     blocks = spectra[..., : len(flags) * BLOCK].reshape(n_coils, spectra.shape[1], len(flags), BLOCK)[:, :, used]

@@ -20,14 +20,21 @@ def reference_phase(reference: Complex[Array, " n"], sampling: Sampling, *, floo
     carrier = 2.0 * jnp.pi * at * sampling.time
     slow = reference * cis(-carrier)
     smooth = jnp.convolve(slow, jnp.ones(9) / 9.0, mode="same")
-    weak = jnp.abs(smooth) < floor * jnp.sqrt(noise_power(reference)) / 3.0
+    weak = jnp.abs(smooth) < floor * jnp.sqrt(noise_power(reference))
     weak = weak & (jnp.arange(reference.shape[-1]) > 4)
     gone = jnp.cumsum(weak) > 0
     phase = jnp.unwrap(jnp.angle(slow))
     last = jnp.where(jnp.any(gone), jnp.argmax(gone) - 1, reference.shape[-1] - 1)
-    held = jnp.angle(smooth[last])
+    # The water's own frequency, from the later half of its visible part (eddy currents have decayed): the grid of the spectrum is too coarse.
+    index = jnp.arange(reference.shape[-1])
+    late = (index >= last // 2) & (index + 9 <= last)
+    turn = jnp.sum(jnp.where(late, jnp.roll(smooth, -9) * jnp.conj(smooth), 0.0))
+    slope = jnp.where(jnp.abs(turn) > 0, jnp.angle(jnp.where(jnp.abs(turn) > 0, turn, 1.0)) / 9.0, 0.0)
+    # Its phase at the last visible point, from the same points.
+    line = smooth * cis(-slope * (index - last))
+    held = jnp.angle(jnp.where(jnp.any(late), jnp.sum(jnp.where(late, line, 0.0)), smooth[last]))
     held = held + 2.0 * jnp.pi * jnp.round((phase[last] - held) / (2.0 * jnp.pi))
-    return jnp.where(gone, held, phase) + carrier
+    return jnp.where(gone, held + slope * (index - last), phase) + carrier
 
 
 def klose(

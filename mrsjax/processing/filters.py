@@ -26,7 +26,7 @@ def apodise(
 
 def _with_points(fids: FIDs, data, n_points: int) -> FIDs:
     s = fids.sampling
-    sampling = Sampling(s.dwell_time, s.central_frequency, n_points, ppm_ref=s.ppm_ref, nucleus=s.nucleus)
+    sampling = Sampling(s.dwell_time, s.central_frequency, n_points, ppm_ref=float(s.ppm_ref), nucleus=s.nucleus)
     return FIDs(data, sampling, fids.dims, fids.acquisition)
 
 
@@ -73,5 +73,5 @@ def interpolate(fids: FIDs, factor: int) -> FIDs:
     before = (factor * n) // 2 - n // 2
     width = [(0, 0)] * (fids.data.ndim - 1) + [(before, factor * n - n - before)]
     fine = factor * jnp.fft.ifft(jnp.fft.ifftshift(jnp.pad(spectrum, width), axes=-1))
-    sampling = Sampling(s.dwell_time / factor, s.central_frequency, factor * n, ppm_ref=s.ppm_ref, nucleus=s.nucleus)
+    sampling = Sampling(s.dwell_time / factor, s.central_frequency, factor * n, ppm_ref=float(s.ppm_ref), nucleus=s.nucleus)
     return FIDs(fine, sampling, fids.dims, fids.acquisition)

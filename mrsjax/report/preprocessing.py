@@ -57,9 +57,11 @@ def qualities(done: Preprocessed) -> list[StepQuality]:
 
 
 def _spectrum(fid: np.ndarray, sampling: Sampling) -> list[float]:
+    import jax.numpy as jnp
+
     ppm = np.asarray(sampling.ppm)
     inside = (ppm >= SHOWN[0]) & (ppm <= SHOWN[1])
-    return np.asarray(to_spectrum(fid)).real[inside].astype(np.float32).tolist()
+    return np.real(np.asarray(to_spectrum(jnp.asarray(fid))))[inside].astype(np.float32).tolist()
 
 
 def _figures(done: Preprocessed) -> dict[str, Any]:

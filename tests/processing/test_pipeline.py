@@ -50,7 +50,8 @@ def test_raw_data_become_the_clean_spectrum_on_the_command_line(scan, tmp_path, 
     err = capsys.readouterr().err
     assert "Coils without signal, left out: 2" in err and "not finite or empty, dropped: 8" in err
     page = (out / "report.html").read_text()
-    assert "<td>outlier</td>" in page and "not finite or empty" in page and "https://cdn" not in page
+    assert page.count("<td>outlier</td>") + page.count("<td>unlike the others</td>") == 1
+    assert page.count("<td>not finite or empty</td>") == 1 and page.count("<td>kept</td>") == 10
 
 
 def test_mistakes_are_one_sentence(scan):
