@@ -35,6 +35,49 @@ def test_readme_commands_are_the_gate():
         assert then in gate
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.stem)
+def test_python_of_the_docs_runs(page, tmp_path, monkeypatch, capsys):
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    for code in blocks:
+        exec(compile(code, str(page), "exec"), {})
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.stem)
+def test_commands_of_the_docs_exist(page):
+    """Every `mrsjax` line of a shell block: the verb, and each option that it names."""
+    import click
+
+    from mrsjax.cli.entry import commands
+
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL):
+        for line in re.split(r"[\n;]", block):
+            words = line.split("#")[0].split()
+            if words[:1] != ["mrsjax"] or words[1].startswith("-"):
+                continue
+            command = commands.get_command(click.Context(commands), words[1])
+            assert command is not None, line
+            rest = words[2:]
+            if isinstance(command, click.Group) and not rest[0].startswith("-"):
+                command, rest = command.commands[rest[0]], rest[1:]
+            known = {o for p in command.params for o in p.opts} | {"--help", "-h"}
+            assert {w for w in rest if w.startswith("-")} <= known, line
+
+
+def test_doctor_page_is_what_the_doctor_says():
+    from benchmarks.accuracy import broken_files
+
+    assert broken_files.document(broken_files.run()) == (ROOT / "docs" / "doctor.md").read_text()
+
+
+def test_site_builds_strictly(tmp_path):
+    pytest.importorskip("material", reason="needs the extra docs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", str(ROOT / ".ci" / "mkdocs.yml")]
+    done = subprocess.run([*command, "-d", str(tmp_path / "site")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site" / "coming-from" / "index.html").is_file()
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebook_executes(path):
     import jupytext

@@ -6,3 +6,6 @@ from mrsjax.analysis.pipeline import Water as Water
 from mrsjax.analysis.pipeline import analyse as analyse
 from mrsjax.analysis.quality import Quality as Quality
 from mrsjax.analysis.quality import assess as assess
+from mrsjax.analysis.volumes import curve_fids as curve_fids
+from mrsjax.analysis.volumes import maps as maps
+from mrsjax.analysis.volumes import on_grid as on_grid

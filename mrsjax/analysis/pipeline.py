@@ -16,6 +16,7 @@ from mrsjax.core.constants import GYROMAGNETIC_RATIO
 from mrsjax.core.metabolites import SUMS, canonical, is_nuisance
 from mrsjax.inference.quantification import Quantities, Timing, Tissue, WaterReference, quantify
 from mrsjax.inference.relaxation import RelaxationTable, relaxation_table
+from mrsjax.physics.model import SignalModel
 
 SPACE = ("x", "y", "z")
 
@@ -44,6 +45,7 @@ class Analysis:
       mask leaves some out).
     - `position`: `(s, 3)` voxel indices when the data have a spatial dimension, else None.
     - `notes`: sentences that a reader of the numbers must know.
+    - `model`: what was fitted; None where the numbers did not come from `analyse`.
     """
 
     fids: FIDs
@@ -55,6 +57,7 @@ class Analysis:
     index: Int[np.ndarray, " s"]
     position: Int[np.ndarray, "s 3"] | None
     notes: tuple[str, ...] = ()
+    model: SignalModel | None = None
 
     @property
     def status(self) -> list[Status]:
@@ -116,7 +119,7 @@ def analyse(
     curves, quality = _curves_and_quality(model, result, spectra, fids, peak)
     quantities = quantify(result, None if water is None else _reference(water, fids, basis, index))
     doubts = (*choice, *_doubts(quantities, quality, water is not None))
-    return Analysis(fids, basis, result, quantities, quality, curves, index, _position(fids, index), doubts)
+    return Analysis(fids, basis, result, quantities, quality, curves, index, _position(fids, index), doubts, model)
 
 
 #: Total creatine of living brain lies well inside these bounds, mmol/kg (Gudmundson 2023: 6 to 12).

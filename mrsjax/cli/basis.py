@@ -24,28 +24,41 @@ def basis():
 @click.option("--te-ms", type=float, help="Echo time, ms.  [default: that of the sequence's protocol]")
 @click.option("--te1-ms", type=float, help="PRESS: first echo time, ms.")
 @click.option("--te2-ms", type=float, help="PRESS: second echo time, ms.")
-@click.option("--tm-ms", type=float, default=10.0, show_default=True, help="STEAM: mixing time, ms.")
+@click.option("--tm-ms", type=float, default=10.0, show_default=True, help="STEAM: mixing time, ms.", hidden=True)
 @click.option("--field-t", type=float, help="Field strength, T.  [default: 3, or that of --central-frequency-mhz]")
-@click.option("--central-frequency-mhz", type=float, help="Spectrometer frequency, MHz.")
-@click.option("--points", type=click.IntRange(2), default=2048, show_default=True, help="Points of each FID.")
-@click.option("--dwell-s", type=float, default=5e-4, show_default=True, help="Dwell time, s.")
-@click.option("--linewidth-hz", type=float, default=1.0, show_default=True, help="Lorentzian put into the FIDs, Hz.")
+@click.option("--central-frequency-mhz", type=float, help="Spectrometer frequency, MHz.", hidden=True)
+@click.option(
+    "--points", type=click.IntRange(2), default=2048, show_default=True, help="Points of each FID.", hidden=True
+)
+@click.option("--dwell-s", type=float, default=5e-4, show_default=True, help="Dwell time, s.", hidden=True)
+@click.option(
+    "--linewidth-hz", type=float, default=1.0, show_default=True, help="Lorentzian put into the FIDs, Hz.", hidden=True
+)
 @click.option("--ideal", is_flag=True, help="Ideal pulses: no chemical-shift displacement.")
-@click.option("--positions", type=click.IntRange(1), default=32, show_default=True, help="Positions along each axis.")
+@click.option(
+    "--positions", type=click.IntRange(1), default=32, show_default=True, help="Positions along each axis.", hidden=True
+)
 @click.option(
     "--metabolites", help="Names, separated by commas, or a spin-system .json file.  [default: 20 of the brain]"
 )
-@click.option("--macromolecules", is_flag=True, help="Append Gaussian macromolecule lines.")
-@click.option("--reference", is_flag=True, help="Append a singlet at 0 ppm.")
-@click.option("--fine", is_flag=True, help="More accurate and slower (docs/simulation.md).")
-@click.option("--no-cache", is_flag=True, help="Simulate even when the same basis was simulated before.")
+@click.option("--macromolecules", is_flag=True, help="Append Gaussian macromolecule lines.", hidden=True)
+@click.option("--reference", is_flag=True, help="Append a singlet at 0 ppm.", hidden=True)
+@click.option("--fine", is_flag=True, help="More accurate and slower (docs/simulation.md).", hidden=True)
+@click.option("--no-cache", is_flag=True, help="Simulate even when the same basis was simulated before.", hidden=True)
 @click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="A .BASIS file, or a folder (FSL-MRS)."
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A .BASIS or .nii.gz file, or a folder (FSL-MRS).",
 )
 def simulate(out: Path, no_cache: bool, **options):
     """Simulates a basis set by density matrices.
 
     An edited sequence writes one basis for each condition and their difference: OUT_off, OUT_on, OUT_difference.
+
+    Rarer options (docs/simulation.md): --tm-ms (STEAM), --central-frequency-mhz, --points, --dwell-s, --linewidth-hz,
+    --positions, --macromolecules, --reference, --fine, --no-cache.
     """
     if (options["te1_ms"] is None) != (options["te2_ms"] is None) and options["te_ms"] is None:
         raise click.UsageError("--te1-ms and --te2-ms go together, or one of them with --te-ms")
@@ -64,7 +77,8 @@ def simulate(out: Path, no_cache: bool, **options):
     else:
         click.echo("the same basis was simulated before: read from the cache (--no-cache simulates it again)", err=True)
     for label, result in made.items():
-        place = out if label == "" else out.with_name(f"{out.stem}_{label}{out.suffix}")
+        ending = ".nii.gz" if out.name.lower().endswith(".nii.gz") else out.suffix
+        place = out if label == "" else out.with_name(f"{out.name.removesuffix(ending)}_{label}{ending}")
         place.parent.mkdir(parents=True, exist_ok=True)
         io.write_basis(result, place)
         about = place.with_suffix(".json") if place.suffix else place.parent / f"{place.name}.provenance.json"

@@ -11,7 +11,10 @@ import click
 
 #: verb -> (module, one line of help). The module is imported when the verb is used: `mrsjax --help` stays fast.
 VERBS = {
+    "check": "Say what is in a file, what is wrong with it, and what to run next.",
     "fit": "Fit measured spectra and write numbers and a report.",
+    "batch": "Fit many files or a BIDS folder; resumes after an interruption.",
+    "convert": "Convert data or a basis set to another format.",
     "preprocess": "Raw coils and transients to one clean spectrum, with a report of each step.",
     "run": "Preprocess, fit and report in one go.",
     "demo": "Simulate a brain spectrum, fit it, write the report. Needs no files and no network.",
@@ -54,7 +57,7 @@ def _version(ctx, param, value):
 def commands():
     """MR spectroscopy: fit, quantify, report.
 
-    Start with `mrsjax demo`, then `mrsjax fit DATA --basis BASIS --out DIR`.
+    Start with `mrsjax demo`, then `mrsjax check DATA --basis BASIS`.
     """
 
 
@@ -81,8 +84,9 @@ def _run(arguments: list[str] | None) -> int:
         return 2
     except click.ClickException as error:
         return _say(error.format_message())
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        return _say("interrupted; nothing was written", INTERRUPTED)
+    except (KeyboardInterrupt, click.exceptions.Abort) as error:
+        # click wraps what it catches in Abort
+        return _say(str(error.__cause__ or error) or "interrupted; nothing was written", INTERRUPTED)
     except (ValueError, OSError) as error:
         if os.environ.get("MRSJAX_DEBUG"):
             traceback.print_exc()
@@ -94,5 +98,7 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _say(message: str, code: int = 2) -> int:
-    click.echo("mrsjax: " + " ".join(str(message).split()), err=True)
+    from mrsjax.cli.words import in_options
+
+    click.echo("mrsjax: " + in_options(" ".join(str(message).split())), err=True)
     return code

@@ -6,25 +6,26 @@ from pathlib import Path
 
 import click
 
+from mrsjax.cli.hint_options import hint_options
+
 
 @click.command(
     epilog=(
-        "LCModel RAW files: --dwell-s S and --central-frequency-mhz MHZ where neither a control file beside the data"
-        " nor a basis of equal length gives them. Everything else (water_te_ms, ppm_ref, conjugate, peak, model"
-        " options, relaxation times) goes into --config; a run.yaml repeats its run."
+        "MRSI: --mask FILE, a NIfTI image of the voxels to fit. What `mrsjax check` may ask for: --dwell-s,"
+        " --central-frequency-mhz, --ppm-ref, --points, --nucleus, --conjugate, --conjugate-basis, --basis-ppm-ref,"
+        " --basis-subspectrum. Everything else (water_te_ms, omit, peak, model options, relaxation times) goes into"
+        " --config; a run.yaml repeats its run."
     )
 )
 @click.argument("data", required=False, type=click.Path())
 @click.option("--basis", type=click.Path(), help="Basis set: LCModel .BASIS, FSL-MRS folder.")
 @click.option("--water", type=click.Path(), help="Unsuppressed water of the same voxel(s), for concentrations.")
 @click.option("--tissue", metavar="gm=..,wm=..,csf=..", help="Volume fractions, or maps on the grid of an MRSI.")
-@click.option("--te-ms", type=float, help="Echo time, where the file does not say it.")
-@click.option("--tr-s", type=float, help="Repetition time, where the file does not say it.")
-@click.option("--mask", type=click.Path(), help="Voxels to fit: a NIfTI image on the grid of the MRSI.")
+@click.option("--mask", type=click.Path(), hidden=True)
+@click.option("--control", type=click.Path(), help="Repeat the run of an LCModel control file with our fit.")
 @click.option("--config", type=click.Path(), help="Settings from a file; options given here win.")
 @click.option("-o", "--out", type=click.Path(), metavar="DIR", help="Folder for the results.")
-@click.option("--dwell-s", type=float, hidden=True)
-@click.option("--central-frequency-mhz", type=float, hidden=True)
+@hint_options(visible=("--te-ms", "--tr-s"))
 def fit(config: str | None, **options):
     """Fit DATA (one spectrum, a series or an MRSI) and write numbers and a report to DIR.
 

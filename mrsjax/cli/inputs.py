@@ -10,14 +10,18 @@ import inspect
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mrsjax import io
 from mrsjax.analysis import Water
 from mrsjax.analysis.pipeline import SPACE, field_strength
+from mrsjax.cli.control import unused
+from mrsjax.cli.hint_options import basis_hints, read_hints
 from mrsjax.cli.settings import FitSettings
 from mrsjax.core import BasisSet, FIDs
+from mrsjax.core.metabolites import canonical
 from mrsjax.inference.quantification import Timing, Tissue, user_table
 from mrsjax.inference.relaxation import RelaxationTable, relaxation_table
 
@@ -43,10 +47,12 @@ def load(settings: FitSettings) -> Inputs:
     _check_model(settings)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        basis = io.read_basis(settings.basis)
+        basis = _basis(settings)
         fids = _signals(settings.data, settings, basis, notes.append)
-        water = None if settings.water is None else _water(settings, fids, basis, notes.append)
+        water = _scaling(settings, fids, basis, notes.append)
     notes += dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning))
+    if settings.control is not None and (left := unused(settings.control)):
+        notes.append(f"Options of {Path(settings.control).name} without a counterpart here: {left}.")
     mask = None if settings.mask is None else _volume(settings.mask) != 0
     return Inputs(fids, basis, water, mask, tuple(notes))
 
@@ -60,15 +66,18 @@ def _check_model(settings: FitSettings) -> None:
         raise ValueError(f"model: unknown options {', '.join(unknown)}; known are {', '.join(known)}")
 
 
+def _basis(settings: FitSettings) -> BasisSet:
+    assert settings.basis is not None
+    basis = io.read_basis(settings.basis, **basis_hints(vars(settings)))
+    unwanted = {canonical(n) for n in settings.omit or ()}
+    keep = [n for n in basis.names if canonical(n) not in unwanted]
+    if not keep:
+        raise ValueError(f"{settings.basis}: nothing is left after omitting {', '.join(basis.names)}")
+    return basis if len(keep) == len(basis.names) else basis.select(keep)
+
+
 def _signals(path: str, settings: FitSettings, basis: BasisSet, note: Callable[[str], None]) -> FIDs:
-    hints = {
-        "dwell_time": settings.dwell_s,
-        "central_frequency": None if settings.central_frequency_mhz is None else settings.central_frequency_mhz * 1e6,
-        "ppm_ref": settings.ppm_ref,
-        "echo_time": None if settings.te_ms is None else settings.te_ms * 1e-3,
-        "repetition_time": settings.tr_s,
-        "conjugate": settings.conjugate,
-    }
+    hints: dict[str, Any] = {**read_hints(vars(settings)), "control": settings.control}
     try:
         return io.read(path, **hints)
     except io.FormatError as error:
@@ -88,6 +97,15 @@ def _signals(path: str, settings: FitSettings, basis: BasisSet, note: Callable[[
             " length)."
         )
         return fids
+
+
+def _scaling(settings: FitSettings, fids: FIDs, basis: BasisSet, note: Callable[[str], None]) -> Water | None:
+    if settings.water is None:
+        return None
+    if settings.control is not None and fids.acquisition.repetition_time is None:
+        note("Water scaling is left out: a control file does not say the repetition time; give --tr-s.")
+        return None
+    return _water(settings, fids, basis, note)
 
 
 def _water(settings: FitSettings, fids: FIDs, basis: BasisSet, note: Callable[[str], None]) -> Water:
@@ -158,7 +176,7 @@ def _volume(path: str) -> np.ndarray:
 def fingerprints(settings: FitSettings) -> list[dict[str, str]]:
     """Path, role and SHA-256 of every input file; a folder is hashed over its files in name order."""
     out = []
-    for role in ("data", "basis", "water", "mask"):
+    for role in ("data", "basis", "water", "mask", "control"):
         path = getattr(settings, role)
         if path is not None:
             digest = hashlib.sha256()

@@ -12,6 +12,27 @@ import click
 from mrsjax.cli.console import interruptible, phases, start_jax
 
 
+def computed(
+    load: Callable[[], Any],
+    note: Callable[[str], None],
+    progress: Callable[[int, int], None] | None,
+    peak: str,
+    model: Mapping[str, Any] | None,
+) -> Any:
+    """The `Analysis` of the `Inputs` that `load` returns; its notes, and those of the inputs, go to `note` as lines."""
+    from mrsjax.analysis import analyse
+
+    given = load()
+    for sentence in given.notes:
+        note(f"mrsjax: note: {sentence}")
+    analysis = analyse(
+        given.fids, given.basis, water=given.water, mask=given.mask, peak=peak, model_options=model, progress=progress
+    )
+    for sentence in analysis.notes:
+        note(f"mrsjax: note: {sentence}")
+    return dataclasses.replace(analysis, notes=(*given.notes, *analysis.notes))
+
+
 def run(
     load: Callable[[], tuple[Any, list[dict[str, str]]]],
     out: Path,
@@ -32,25 +53,14 @@ def run(
     with phases(device) as (say, progress):
 
         def work():
-            from mrsjax.analysis import analyse
-
             say("reading")
             given, files = load()
-            for note in given.notes:
-                click.echo(f"mrsjax: note: {note}", err=True)
+
+            def note(line):
+                click.echo(line, err=True)
+
             say(f"compiling for {device} (kept for the next run)")
-            analysis = analyse(
-                given.fids,
-                given.basis,
-                water=given.water,
-                mask=given.mask,
-                peak=peak,
-                model_options=model,
-                progress=progress,
-            )
-            for note in analysis.notes:
-                click.echo(f"mrsjax: note: {note}", err=True)
-            return dataclasses.replace(analysis, notes=(*given.notes, *analysis.notes)), files
+            return computed(lambda: given, note, progress, peak, model), files
 
         analysis, files = interruptible(work)
         say("writing")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,15 @@ import click
 
 from mrsjax import report
 from mrsjax.analysis import Analysis
+from mrsjax.cli.images import images
 from mrsjax.report.verdict import judge, summary
 
 FILES = ("results.csv", "parameters.csv", "qc.csv", "results.json", "report.html", "run.yaml")
+
+
+def as_they_are(name: str) -> str:
+    """The name of an output file of a single fit."""
+    return name
 
 
 @dataclasses.dataclass
@@ -43,9 +50,16 @@ def versions() -> dict[str, str]:
 
 
 def write(
-    analysis: Analysis, out: Path, title: str, options: Mapping[str, Any], files, device: str, clock: Clock
+    analysis: Analysis,
+    out: Path,
+    title: str,
+    options: Mapping[str, Any],
+    files,
+    device: str,
+    clock: Clock,
+    named: Callable[[str], str] = as_they_are,
 ) -> None:
-    """Writes the folder `out` with every file of `FILES`."""
+    """Writes the folder `out`: every file of `FILES` and the images, each under the name that `named` gives it."""
     import yaml
 
     run = {
@@ -63,11 +77,17 @@ def write(
         "qc.csv": report.to_csv(report.qc_rows(analysis)),
         "results.json": report.to_json(analysis, run),
     }
-    record = {"schema": "mrsjax-run/1.0", **run, "notes": list(analysis.notes)}
-    text = "# Written by mrsjax. `mrsjax fit --config run.yaml` repeats this run.\n" + yaml.safe_dump(
-        record, sort_keys=False
-    )
-    report.write_folder(out, tables | {"report.html": report.render(analysis, run, tables), "run.yaml": text})
+    made: dict[str, str | bytes] = {**tables, "report.html": report.render(analysis, run, tables), **images(analysis)}
+    outputs = {named(name): digest(content) for name, content in made.items()}
+    record = {"schema": "mrsjax-run/1.1", **run, "notes": list(analysis.notes), "outputs": outputs}
+    text = "# Written by mrsjax. `mrsjax fit --config run.yaml` repeats this run.\n"
+    text += yaml.safe_dump(record, sort_keys=False)
+    report.write_folder(out, {named(n): c for n, c in made.items()} | {named("run.yaml"): text}, named("run.yaml"))
+
+
+def digest(content: str | bytes) -> str:
+    """SHA-256 of a file's content."""
+    return hashlib.sha256(content.encode("utf-8") if isinstance(content, str) else content).hexdigest()
 
 
 def announce(analysis: Analysis, out: Path) -> None:

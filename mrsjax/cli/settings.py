@@ -16,9 +16,13 @@ RANGES = {
     "dwell_s": (1e-6, 0.1),
     "central_frequency_mhz": (5.0, 1300.0),
     "ppm_ref": (-10.0, 10.0),
+    "basis_ppm_ref": (-10.0, 10.0),
 }
 
-PATHS = ("data", "basis", "water", "mask", "out")
+PATHS = ("data", "basis", "water", "mask", "out", "control")
+FLAGS = ("conjugate", "conjugate_basis")
+TEXTS = (*PATHS, "peak", "nucleus")
+WHOLE = ("points", "basis_subspectrum")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +30,7 @@ class FitSettings:
     """Everything that decides what `mrsjax fit` computes, in the units of the command line; None = not given.
 
     `tissue` has a number or the path of a map for each of gm, wm, csf; `model` are options of the default model;
+    `omit` names basis entries to leave out; `control` is an LCModel control file (cli.control).
     `relaxation` replaces the table: `{water: {gm: [T1, T2], wm: ..., csf: ...}, metabolites: [T1, T2]}` in ms.
     """
 
@@ -42,7 +47,14 @@ class FitSettings:
     dwell_s: float | None = None
     central_frequency_mhz: float | None = None
     ppm_ref: float | None = None
+    points: int | None = None
+    nucleus: str | None = None
     conjugate: bool = False
+    conjugate_basis: bool = False
+    basis_ppm_ref: float | None = None
+    basis_subspectrum: int | None = None
+    control: str | None = None
+    omit: tuple[str, ...] | None = None
     peak: str = "tNAA"
     model: Mapping[str, Any] | None = None
     relaxation: Mapping[str, Any] | None = None
@@ -53,6 +65,7 @@ class FitSettings:
         for name in PATHS:
             if out[name] is not None:
                 out[name] = str(Path(out[name]).absolute())
+        out["omit"] = None if self.omit is None else list(self.omit)
         return out
 
 
@@ -109,11 +122,19 @@ def _checked(path: str, name: str, value: Any) -> Any:
     if name in ("model", "relaxation"):
         # YAML 1.1 reads a bare `off` as false, but it is the name of a choice here.
         return {str(k): "off" if v is False else v for k, v in _mapping(path, name, value).items()}
-    if name == "conjugate":
+    if name == "omit":
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise ValueError(f"{path}: {name}: wanted a list of names, found {value!r}")
+        return tuple(value)
+    if name in WHOLE:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"{path}: {name}: wanted a whole number, found {value!r}")
+        return value
+    if name in FLAGS:
         if not isinstance(value, bool):
             raise ValueError(f"{path}: {name}: wanted true or false, found {value!r}")
         return value
-    if name in (*PATHS, "peak"):
+    if name in TEXTS:
         if not isinstance(value, str):
             raise ValueError(f"{path}: {name}: wanted a text, found {value!r}")
         return value
@@ -140,6 +161,10 @@ def resolve(options: Mapping[str, Any], config: str | None) -> FitSettings:
     merged |= {k: v for k, v in options.items() if v is not None}
     if isinstance(merged.get("tissue"), str):
         merged["tissue"] = parse_tissue(merged["tissue"])
+    if merged.get("control") is not None:
+        from mrsjax.cli.control import with_control
+
+        merged = with_control(merged)
     settings = FitSettings(**merged)
     for name, what in (("data", "DATA"), ("basis", "--basis"), ("out", "--out")):
         if getattr(settings, name) is None:

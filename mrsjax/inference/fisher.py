@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mrsjax.inference.linalg import cholesky, inverse, masked, solve_lower, solve_upper
+from mrsjax.inference.linalg import inverse, masked, schur
 from mrsjax.inference.varpro import Problem, Tree, rows_of, smooth, stacked
 from mrsjax.physics.model import SignalModel
 
@@ -26,15 +26,10 @@ def covariance(
     gram = a @ a.T - pa @ pa.T + problem.precision
     cross = a @ j.T - pa @ pj.T
     free = (theta > tree.lower) & (theta < tree.upper)
-    tiny = jnp.finfo(theta.dtype).eps
-    scale = 1.0 / jnp.sqrt(jnp.maximum(jnp.diagonal(gram), jnp.finfo(theta.dtype).tiny))
-    low = cholesky(gram * scale[:, None] * scale[None, :] + tiny * jnp.eye(gram.shape[0], dtype=gram.dtype))
-    half = solve_lower(low, scale[:, None] * jnp.where(free[None, :], cross, 0.0))
-    schur = masked(j @ j.T - pj @ pj.T - half.T @ half + jnp.diag(problem.weight), free)
-    inner = inverse(schur)
-    back = scale[:, None] * solve_upper(low, half)  # gram^-1 cross
-    inv_low = solve_lower(low, jnp.diag(scale))
-    cov = inv_low.T @ inv_low + back @ inner @ back.T
+    inner = inverse(masked(schur(gram, cross, j @ j.T - pj @ pj.T) + jnp.diag(problem.weight), free))
+    known = inverse(gram)  # covariance of the amplitudes were the rest known
+    back = known @ jnp.where(free[None, :], cross, 0.0)
+    cov = known + back @ inner @ back.T
     sd = jnp.where(free, jnp.sqrt(jnp.maximum(jnp.diagonal(inner), 0.0)), 0.0)
     seen = jnp.sum(amplitudes > 0) - jnp.sum(cov * problem.precision)
     return cov, sd, seen + jnp.sum(jnp.where(free, 1.0 - problem.weight * jnp.diagonal(inner), 0.0))

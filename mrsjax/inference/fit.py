@@ -18,11 +18,11 @@ from mrsjax.core.parameters import field
 from mrsjax.core.results import FitResult, Status
 from mrsjax.inference import batch, fisher, noise, starting
 from mrsjax.inference.linalg import inverse
-from mrsjax.inference.varpro import Point, Problem, State, Tree
+from mrsjax.inference.varpro import Point, Problem, State, Tree, linear_solution, single
 from mrsjax.physics.model import SignalModel
 
 #: Predicted decrease of chi^2 / 2 at which the first and the second stage stop.
-TOLERANCES = (0.3, 0.02)
+TOLERANCES = (0.5, 0.05)
 MAX_ITERATIONS = (30, 60)
 #: Amplitude over its standard deviation below which a component's own shift and width are held at the group's.
 DETECTION = 3.0
@@ -99,7 +99,7 @@ def _fit_chunk(model: SignalModel, fids: Complex[np.ndarray, "s n"], tolerance, 
     scale = np.max(np.abs(np.where(finite[:, None], fids, 0.0)), axis=1)
     scale = np.where(varying & (scale > 0), scale, 1.0)
     clean = np.where((finite & varying)[:, None], fids, 0.0) / scale[:, None]
-    band, blocks = jnp.asarray(_singlet_band(coarse)), jnp.asarray(noise.noise_blocks(model.sampling))
+    band, blocks = jnp.asarray(_singlet_band(coarse)), noise.noise_blocks(model.sampling)
     prepared = batch.map_rows(lambda x: _prepare(coarse, x, band, blocks), clean.astype(dtype))
     active = finite & varying & prepared.valid
     run = partial(batch.minimise, active=active)
@@ -163,7 +163,7 @@ def _between(
 
     def weight(linear):
         seen = linear.amplitudes * jnp.sqrt(1.0 / jnp.maximum(jnp.diagonal(inverse(linear.gram)), 1e-30))
-        doubt = (1.0 + (DETECTION / jnp.maximum(seen, 1e-3)) ** 2) ** 2
+        doubt = (1.0 + (DETECTION / jnp.maximum(seen, 0.03)) ** 2) ** 2
         sd = field(model.parameters(), "sd")
         first = 0
         for group in model.groups:
@@ -197,19 +197,20 @@ def _excess(model: SignalModel, cost: Float[Array, " s"]) -> Float[Array, " s"]:
 
 def _result(model, problems, state: State, noise_sd, excess, active, max_iterations, tolerance) -> FitResult:
     point = state.at
-    rows = (problems, point.theta, point.linear.amplitudes, point.linear.cost)
-    covariance, values, deviations, dimension, effective, misfit = batch.map_rows(lambda x: _summary(model, *x), rows)
+    theta = point.theta.astype(problems.weight.dtype)
+    end = batch.map_rows(lambda x: _summary(model, *x), (problems, theta, point.linear.passive))
+    linear, covariance, values, deviations, dimension, effective, misfit = end
     unit = noise_sd * excess  # of the problems
     scale = unit[:, None]
     # the covariance is for the residual that is left, never for less than the noise
     covariance = covariance * np.maximum(1.0 / excess, np.asarray(_excess(model, misfit)))[:, None, None] ** 2
     misfit = misfit * excess**2
-    status = _status(model, state, values, covariance, active, max_iterations, tolerance)
+    status = _status(model, state, linear.amplitudes, values, covariance, active, max_iterations, tolerance)
     good = status != Status.INVALID_DATA
     blank = lambda x: jnp.asarray(np.where(good.reshape(-1, *[1] * (x.ndim - 1)), x, np.nan))  # noqa: E731
     flat = lambda tree: {f"{g}.{n}": blank(v) for g, entries in tree.items() for n, v in entries.items()}  # noqa: E731
     return FitResult(
-        amplitudes=blank(point.linear.amplitudes * scale),
+        amplitudes=blank(linear.amplitudes * scale),
         covariance=blank(covariance * scale[:, :, None] ** 2),
         parameters=flat(values),
         parameters_sd=flat(deviations),
@@ -219,12 +220,10 @@ def _result(model, problems, state: State, noise_sd, excess, active, max_iterati
         effective_parameters=blank(effective),
         status=jnp.asarray(status),
         iterations=jnp.asarray(state.iterations),
-        cost=blank(point.linear.cost),
+        cost=blank(linear.cost),
         state=jax.tree.map(
             jnp.asarray,
-            FitState(
-                point.theta, point.linear.amplitudes, unit, problems.log_stiffness, problems.precision, problems.weight
-            ),
+            FitState(theta, linear.amplitudes, unit, problems.log_stiffness, problems.precision, problems.weight),
         ),
         names=model.names,
         metabolites=tuple(n for n in model.names if not is_nuisance(n)),
@@ -233,21 +232,26 @@ def _result(model, problems, state: State, noise_sd, excess, active, max_iterati
 
 
 @eqx.filter_jit
-def _summary(model: SignalModel, problem: Problem, theta, amplitudes, cost):
-    """What a result says of each spectrum beside its amplitudes: covariance, parameters and their standard deviations as
-    trees, effective dimensions of baseline and parameters, misfit without the priors."""
+def _summary(model: SignalModel, problem: Problem, theta, passive):
+    """What a result says of each spectrum: amplitudes, their covariance, parameters and their standard deviations as trees, effective
+    dimensions of baseline and parameters, misfit without the priors."""
     tree = Tree(model)
-    covariance, sd, effective = jax.vmap(partial(fisher.covariance, model, tree))(problem, theta, amplitudes)
+
+    def one(problem, theta, passive):
+        linear, _ = linear_solution(model, problem, model.design(tree.unravel(theta))[0], passive)
+        spread = fisher.covariance(*single((model, tree, problem, theta, linear.amplitudes)))
+        return linear, *jax.tree.map(lambda x: x.astype(theta.dtype), spread)
+
+    linear, covariance, sd, effective = jax.vmap(one)(problem, theta, passive)
     unravel = jax.vmap(tree.unravel)
-    prior = jnp.einsum("sm,smn,sn->s", amplitudes, problem.precision, amplitudes)
-    prior = prior + jnp.sum(problem.weight * (theta - tree.mean) ** 2, axis=1)
+    prior = jnp.einsum("sm,smn,sn->s", linear.amplitudes, problem.precision, linear.amplitudes)
     dimension = model.baseline.effective_dimension(problem.log_stiffness)
-    return covariance, unravel(theta), unravel(sd), dimension, effective, cost - 0.5 * prior
+    return linear, covariance, unravel(theta), unravel(sd), dimension, effective, linear.cost - 0.5 * prior
 
 
-def _status(model, state: State, values, covariance, active, max_iterations, tolerance) -> np.ndarray:
+def _status(model, state: State, amplitudes, values, covariance, active, max_iterations, tolerance) -> np.ndarray:
     shift, limit = values[model.groups[0].name]["shift"], model.groups[0].shift_limit
-    total = state.at.linear.amplitudes.sum(axis=1)
+    total = amplitudes.sum(axis=1)
     spread = np.sqrt(np.maximum(covariance.sum(axis=(1, 2)), 0.0))
     status = np.full(len(shift), Status.CONVERGED, dtype=np.int32)
     status[total < 3 * spread] = Status.NO_SIGNAL

@@ -9,7 +9,7 @@ The Jacobian is Kaufman's: d(c A)/d theta at fixed c, projected off the active a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from mrsjax.core.parameters import field
-from mrsjax.inference.linalg import cholesky, masked, nnls, solve, solve_lower
+from mrsjax.inference.linalg import masked, nnls, schur, solve
 from mrsjax.physics.model import SignalModel
 
 
@@ -38,6 +38,15 @@ class Linear(eqx.Module):
     amplitudes: Float[Array, " m"]
     passive: Bool[Array, " m"]
     gram: Float[Array, "m m"]
+
+
+class Parts(NamedTuple):
+    """Design and residual, real and imaginary parts stacked, and their smooth parts."""
+
+    a: Float[Array, "m 2k"]
+    pa: Float[Array, "m 2j"]
+    rest: Float[Array, " 2k"]
+    smooth_rest: Float[Array, " 2j"]
 
 
 class Point(eqx.Module):
@@ -66,10 +75,10 @@ class Tree(eqx.Module):
         self.start, self.unravel = ravel_pytree(field(tree, "start"))
 
 
-def _single(tree):
+def single(tree):
     """Floating leaves in single precision."""
     to = {jnp.dtype("float64"): jnp.float32, jnp.dtype("complex128"): jnp.complex64}
-    return jax.tree.map(lambda x: x.astype(to.get(x.dtype, x.dtype)) if eqx.is_array(x) else x, tree)
+    return jax.tree.map(lambda x: x.astype(to.get(x.dtype, x.dtype)) if hasattr(x, "dtype") else x, tree)
 
 
 def stacked(rows: Complex[Array, "r k"]) -> Float[Array, "r 2k"]:
@@ -85,15 +94,17 @@ def smooth(model: SignalModel, problem: Problem, rows: Float[Array, "r 2k"]) -> 
 
 
 def linear_solution(model: SignalModel, problem: Problem, design: Complex[Array, "m k"], passive: Bool[Array, " m"]):
-    """Non-negative amplitudes for a design; returns `Linear` (without the prior of theta), the stacked design and its smooth part."""
+    """Non-negative amplitudes for a design; returns `Linear` (without the prior of theta) and `Parts`."""
     a = stacked(design)
     z = stacked(problem.data[None])
     pa, pz = smooth(model, problem, a), smooth(model, problem, z)
     gram = a @ a.T - pa @ pa.T + problem.precision
     b = a @ z[0] - pa @ pz[0]
     c, passive = nnls(gram, b, passive)
-    cost = 0.5 * (z[0] @ z[0] - pz[0] @ pz[0]) + 0.5 * c @ (gram @ c) - b @ c
-    return Linear(cost, c, passive, gram), a, pa
+    rest = z - c @ a
+    smooth_rest = smooth(model, problem, rest)
+    cost = 0.5 * (jnp.sum(rest**2) - jnp.sum(smooth_rest**2) + c @ (problem.precision @ c))
+    return Linear(cost, c, passive, gram), Parts(a, pa, rest[0], smooth_rest[0])
 
 
 def point(
@@ -102,21 +113,14 @@ def point(
     """Cost, gradient and Gauss-Newton curvature at theta, amplitudes and baseline eliminated."""
     values = tree.unravel(theta)
     design, fids = model.design(values)
-    linear, a, pa = linear_solution(model, problem, design, passive)
-    c = linear.amplitudes
-    residual = stacked(problem.data[None]) - c @ a
-    smooth_residual = smooth(model, problem, residual)
-    # the Jacobian only steers the next step: single precision costs nothing but time saved
-    s_model, s_problem, s_values, s_c, s_fids, s_a, s_pa = _single((model, problem, values, c, fids, a, pa))
-    j = stacked(rows_of(s_model.jacobian(s_values, s_c, s_fids)))
-    pj = smooth(s_model, s_problem, j)
-    cross = jnp.where(linear.passive[:, None], s_a @ j.T - s_pa @ pj.T, 0.0).astype(theta.dtype)
-    low = cholesky(masked(linear.gram, linear.passive))
-    y = solve_lower(low, cross)
+    linear, at = linear_solution(model, problem, design, passive)
+    j = stacked(rows_of(model.jacobian(values, linear.amplitudes, fids)))
+    pj = smooth(model, problem, j)
+    cross = at.a @ j.T - at.pa @ pj.T
     weight = problem.weight
-    curvature = (j @ j.T - pj @ pj.T).astype(theta.dtype) - y.T @ y + jnp.diag(weight)
-    pull = j @ residual[0].astype(j.dtype) - pj @ smooth_residual[0].astype(j.dtype)
-    gradient = weight * (theta - tree.mean) - pull.astype(theta.dtype)
+    kept = jnp.where(linear.passive[:, None], cross, 0.0)
+    curvature = schur(masked(linear.gram, linear.passive), kept, j @ j.T - pj @ pj.T) + jnp.diag(weight)
+    gradient = weight * (theta - tree.mean) - (j @ at.rest - pj @ at.smooth_rest)
     cost = linear.cost + 0.5 * jnp.sum(weight * (theta - tree.mean) ** 2)
     linear = eqx.tree_at(lambda x: x.cost, linear, cost)
     return Point(theta, linear, gradient, curvature)
@@ -141,9 +145,16 @@ def begin(model: SignalModel, theta: Float[Array, " p"], tree: Tree) -> State:
     return State(at, jnp.asarray(1e-2, dtype), infinite, jnp.int32(0), jnp.int32(0))
 
 
-def finished(state: State, tolerance: Float[Array, ""]) -> Bool[Array, ""]:
-    """Settled (a Gauss-Newton step would lower chi^2 / 2 by less than `tolerance`), or stuck."""
-    settled = (state.decrement < tolerance) & (state.damping < 0.02)  # a damped step says little of what is left
+def rounding(problem: Problem, cost: Float[Array, ""]) -> Float[Array, ""]:
+    """Error of a cost by the arithmetic: eps |z| |residual|."""
+    energy = jnp.sum(problem.data.real**2 + problem.data.imag**2)
+    return jnp.finfo(cost.dtype).eps * jnp.sqrt(energy * cost)
+
+
+def finished(problem: Problem, state: State, tolerance: Float[Array, ""]) -> Bool[Array, ""]:
+    """Settled (a Gauss-Newton step would lower chi^2 / 2 by less than `tolerance`, or than can be computed), or stuck."""
+    small = jnp.maximum(tolerance, rounding(problem, state.at.linear.cost))
+    settled = (state.decrement < small) & (state.damping < 0.02)  # a damped step says little of what is left
     return settled | (state.rejected > 8)
 
 
@@ -160,7 +171,7 @@ def step(model: SignalModel, tree: Tree, problem: Problem, state: State) -> Stat
     new = point(model, tree, problem, theta, at.linear.passive)
     gain = (at.linear.cost - new.linear.cost) / jnp.maximum(predicted, jnp.finfo(theta.dtype).tiny)
     # at the noise floor of the arithmetic any step is as good as another
-    accept = jnp.isfinite(new.linear.cost) & ((gain > 1e-4) | (jnp.abs(predicted) < 1e-10 * at.linear.cost))
+    accept = jnp.isfinite(new.linear.cost) & ((gain > 1e-4) | (jnp.abs(predicted) < rounding(problem, at.linear.cost)))
     chosen = jax.tree.map(lambda n, o: jnp.where(accept, n, o), new, at)
     damping = jnp.where(
         accept, state.damping * jnp.maximum(0.1, 1 - (2 * jnp.clip(gain, 0.0, 1.0) - 1) ** 3), state.damping * 8.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
-from mrsjax.core import BasisSet
+from mrsjax.core import BasisSet, FIDs
 from mrsjax.io.check_basis import check_basis, compare
 from mrsjax.io.check_data import check_fids
 from mrsjax.io.errors import FormatError, MirroredWarning
@@ -20,10 +21,31 @@ def _refused(topic: str, error: FormatError) -> Finding:
     return Finding(Level.ERROR, topic, f"{where}{error.key}: found {error.found}, wanted {error.wanted}", error.fix)
 
 
-def check(path: str | os.PathLike, basis: str | os.PathLike | BasisSet | None = None, **hints: Any) -> list[Finding]:
+def _read(path: Any, basis: Any, hints: dict[str, Any], out: list[Finding]) -> FIDs:
+    """As a fit reads: a RAW file without sampling takes that of the basis."""
+    try:
+        return read(path, **hints)
+    except FormatError as e:
+        named = any(word in e.wanted for word in ("dwell_time", "central_frequency"))
+        if not named or basis is None or isinstance(basis, BasisSet):
+            raise
+        fids = read(path, **{**hints, "basis": basis})
+        text = "the file does not say its dwell time and frequency: those of the basis are taken"
+        out.append(Finding(Level.NOTE, "sampling", text, "give dwell_time=... (s) if they are others"))
+        return fids
+
+
+def check(
+    path: str | os.PathLike,
+    basis: str | os.PathLike | BasisSet | None = None,
+    *,
+    basis_hints: Mapping[str, Any] | None = None,
+    **hints: Any,
+) -> list[Finding]:
     """Findings about a data file (or a basis set), and about a basis against it. Nothing is changed and nothing raised.
 
-    **Arguments:** `path` data, or a basis set alone; `basis` a basis file, folder or `BasisSet`; `hints` as for `read`.
+    **Arguments:** `path` data, or a basis set alone; `basis` a basis file, folder or `BasisSet`; `hints` as for `read`,
+    `basis_hints` as for `read_basis`.
 
     **Returns:** findings in reading order. The last one, topic "next", says what to run.
     """
@@ -34,9 +56,9 @@ def check(path: str | os.PathLike, basis: str | os.PathLike | BasisSet | None = 
             kind = detect(path)
             out.append(Finding(Level.OK, "format", kind.name))
             if kind.read is None:
-                out += check_basis(read_basis(path))
+                out += check_basis(read_basis(path, **(basis_hints or {})))
                 return [*out, _next(path, None, out, alone=True)]
-            fids = read(path, **hints)
+            fids = _read(path, basis, hints, out)
         except FormatError as e:
             return [
                 *out,
@@ -46,7 +68,7 @@ def check(path: str | os.PathLike, basis: str | os.PathLike | BasisSet | None = 
         out += check_fids(fids)
         if basis is not None:
             try:
-                loaded = basis if isinstance(basis, BasisSet) else read_basis(basis)
+                loaded = basis if isinstance(basis, BasisSet) else read_basis(basis, **(basis_hints or {}))
                 out += [*check_basis(loaded), *compare(fids, loaded)]
             except FormatError as e:
                 out.append(_refused("basis", e))

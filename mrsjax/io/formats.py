@@ -50,7 +50,10 @@ class Format:
 
 #: In the order in which they are tried.
 FORMATS = (
-    Format("NIfTI-MRS", (".nii", ".nii.gz"), nifti_mrs.looks_like, read=nifti_mrs.read, write=nifti_mrs_write.write),
+    Format(
+        "NIfTI-MRS", (".nii", ".nii.gz"), nifti_mrs.looks_like,
+        read=nifti_mrs.read, write=nifti_mrs_write.write, write_basis=nifti_mrs_write.write_basis,
+    ),
     Format(
         "LCModel BASIS", (".basis",), lcmodel_basis.looks_like,
         read_basis=lcmodel_basis.read_basis, write_basis=lcmodel_write.write_basis,
@@ -138,10 +141,24 @@ def read(
             fix="read it with read_basis or give it as --basis",
         )
     fids = found.read(existing(path), hints)
+    if n_points is not None and n_points != fids.sampling.n_points:
+        fids = _split(fids, n_points, path)
     if conjugate:
         fids = FIDs(np.conj(fids.data), fids.sampling, fids.dims, fids.acquisition)
     warn_if_mirrored(fids, path)
     return _whole_first_point(fids, found.halves_first_point)
+
+
+def _split(fids: FIDs, n_points: int, path: str | os.PathLike) -> FIDs:
+    """Several FIDs that a file holds as one."""
+    old = fids.sampling
+    if n_points < 2 or old.n_points % n_points or fids.dims:
+        raise FormatError(
+            path, "points", found=f"{old.n_points} points", wanted=f"one signal of a multiple of {n_points}",
+            fix="n_points is wrong",
+        )  # fmt: skip
+    grid = Sampling(old.dwell_time, old.central_frequency, n_points, ppm_ref=float(old.ppm_ref), nucleus=old.nucleus)
+    return FIDs(np.asarray(fids.data).reshape(-1, n_points), grid, ("spectrum",), fids.acquisition)
 
 
 def _whole_first_point(fids: FIDs, usual: bool) -> FIDs:
@@ -240,8 +257,8 @@ def write(
 
 
 def write_basis(basis: BasisSet, path: str | os.PathLike) -> None:
-    """A basis set to an LCModel file (a path ending in .basis) or an FSL-MRS folder (a path without extension, or a
-    folder).
+    """A basis set to an LCModel file (a path ending in .basis), NIfTI-MRS (.nii, .nii.gz; not read back as a basis), or
+    an FSL-MRS folder (a path without extension, or a folder).
 
     **Raises:** `FormatError` for an unknown extension, and for what a format cannot hold.
     """

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from mrsjax.core import FIDs
+from mrsjax.core import BasisSet, FIDs
 from mrsjax.core.constants import PPM_REF_WATER
+from mrsjax.core.data import Acquisition
 from mrsjax.io import hints as checks
 from mrsjax.io.content import write_bytes
 from mrsjax.io.errors import FormatError
@@ -177,3 +178,18 @@ def write(fids: FIDs, path: Path, *, steps: Sequence[tuple[str, str]] = ()) -> N
     image.header.extensions.append(Nifti1Extension(ECODE, text.encode("utf-8")))
     raw = image.to_bytes()
     write_bytes(path, gzip.compress(raw, 6, mtime=0) if path.name.lower().endswith(".gz") else raw)
+
+
+def write_basis(basis: BasisSet, path: Path) -> None:
+    """A basis set as one NIfTI-MRS file: entries along DIM_USER_0, their names in dim_5_header, provenance beside them."""
+    origin = basis.origin
+    header = {
+        "SpectrometerFrequency": [checks.exact(basis.sampling.central_frequency) / 1e6],
+        "ResonantNucleus": [basis.sampling.nucleus],
+        "dim_5": "DIM_USER_0",
+        "dim_5_info": "entries of a basis set",
+        "dim_5_header": {"BasisEntry": {"Value": list(basis.names), "Description": "name of each entry"}},
+        "BasisOrigin": {"Value": dict(origin.header), "Description": f"how the basis was made ({origin.source})"},
+    }
+    acquisition = Acquisition(echo_time=origin.echo_time, sequence=origin.sequence, header=header)
+    write(FIDs(np.asarray(basis.fids), basis.sampling, ("DIM_USER_0",), acquisition), path)

@@ -24,7 +24,7 @@ class Baseline(eqx.Module):
     columns: Float[Array, "k j"]
     roughness: Float[Array, " j"]
     log_stiffness: Float[Array, ""]
-    span_ppm: float = eqx.field(static=True)
+    span_ppm: Float[Array, ""]  # no static field: another central frequency must not compile anew
 
     def shrinkage(self, log_stiffness: Float[Array, "*s"]) -> Float[Array, "*s j"]:
         """h_j = 1 / (1 + stiffness * roughness_j)."""
@@ -38,7 +38,7 @@ class Baseline(eqx.Module):
 def _baseline(columns, roughness, log_stiffness, ppm) -> Baseline:
     dtype = jnp.result_type(float)
     real = lambda x: jnp.asarray(x, dtype)  # noqa: E731
-    return Baseline(real(columns), real(roughness), real(log_stiffness), float(ppm[-1] - ppm[0]))
+    return Baseline(real(columns), real(roughness), real(log_stiffness), real(ppm[-1] - ppm[0]))
 
 
 def no_baseline(ppm: Float[np.ndarray, " k"]) -> Baseline:

@@ -37,7 +37,7 @@ def default_model(
     lipids: bool = False,
     baseline: str | float | None = "default",
     own_shift: float = 0.5,
-    own_width: float = 0.5,
+    own_width: float = 0.15,
     water_tails: int = 2,
     ratios: Mapping[str, float] | None = None,
     factors: tuple[Factor, ...] = (),

@@ -50,7 +50,7 @@ def noise_covariance(data: Complex[Array, "c *rest n"], sampling: Sampling) -> C
     """
     n_coils = data.shape[0]
     with jax.ensure_compile_time_eval():  # the sampling is known, the data may be traced
-        flags = noise_blocks(sampling)
+        flags = np.asarray(noise_blocks(sampling).quiet)
     used = np.flatnonzero(flags)
     spectra = to_spectrum(jnp.where(jnp.isfinite(data), data, 0.0)).reshape(n_coils, -1, data.shape[-1])
     blocks = spectra[..., : len(flags) * BLOCK].reshape(n_coils, spectra.shape[1], len(flags), BLOCK)[:, :, used]

@@ -73,5 +73,7 @@ def interpolate(fids: FIDs, factor: int) -> FIDs:
     before = (factor * n) // 2 - n // 2
     width = [(0, 0)] * (fids.data.ndim - 1) + [(before, factor * n - n - before)]
     fine = factor * jnp.fft.ifft(jnp.fft.ifftshift(jnp.pad(spectrum, width), axes=-1))
-    sampling = Sampling(s.dwell_time / factor, s.central_frequency, factor * n, ppm_ref=float(s.ppm_ref), nucleus=s.nucleus)
+    sampling = Sampling(
+        s.dwell_time / factor, s.central_frequency, factor * n, ppm_ref=float(s.ppm_ref), nucleus=s.nucleus
+    )
     return FIDs(fine, sampling, fids.dims, fids.acquisition)

@@ -27,37 +27,38 @@ def _uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def check_folder(folder: Path, names: list[str]) -> None:
+def check_folder(folder: Path, names: list[str], mark: str = MARK) -> None:
     """Raises `ValueError` when writing files of these names would overwrite something that is not ours."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder}: wanted a folder, found a file")
     taken = [n for n in names if (folder / n).exists()]
-    if taken and not (folder / MARK).exists():
+    if taken and not (folder / mark).exists():
         raise ValueError(
-            f"{folder}: has {', '.join(taken)} but no {MARK}, so it was not written by mrsjax; choose another folder"
+            f"{folder}: has {', '.join(taken)} but no {mark}, so it was not written by mrsjax; choose another folder"
         )
 
 
-def write_folder(folder: Path, files: Mapping[str, str]) -> None:
-    """Writes texts into a folder: all of them to temporary names first, then renamed one by one, the mark last.
+def write_folder(folder: Path, files: Mapping[str, str | bytes], mark: str = MARK) -> None:
+    """Writes files into a folder: all of them to temporary names first, then renamed one by one, the `mark` last.
 
-    Other files in the folder are left alone.
+    A name may have folders before it. Other files in the folder are left alone.
     """
     folder = Path(folder)
-    check_folder(folder, list(files))
+    check_folder(folder, list(files), mark)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, not in /tmp: a rename is atomic only within one file system.
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
     try:
-        for name, text in files.items():
-            with open(staging / name, "w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
+        for name, content in files.items():
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         if not folder.exists():
             staging.chmod(0o755)
             staging.rename(folder)
             return
         with _uninterrupted():
-            for name in sorted(files, key=lambda n: n == MARK):
+            for name in sorted(files, key=lambda n: n == mark):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(staging / name, folder / name)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -44,7 +44,7 @@ def judge(analysis: Analysis) -> list[Judgement]:
         Judgement(
             f"Signal to noise ({q.peak})",
             _middle_text(snr, "{:.0f}"),
-            snr_band(_middle(snr)),
+            _overall(snr, snr_band),
             f"snr_spec: height of the {q.peak} singlet above the fitted baseline over one standard deviation of the"
             f" noise; real part, phased, not apodised; noise from {window}{fallback}.",
             "good from 20, fair from 10",
@@ -53,7 +53,7 @@ def judge(analysis: Analysis) -> list[Judgement]:
         Judgement(
             f"Line width ({q.peak})",
             f"{_middle_text(width, '{:.3f} ppm')} / {_middle_text(np.asarray(q.fwhm_hz), '{:.1f} Hz')}",
-            linewidth_band(_middle(width)),
+            _overall(width, linewidth_band),
             f"Full width at half maximum of the fitted {q.peak} singlet.",
             "good below 0.1 ppm, fair to 0.15 ppm",
             _count(width, linewidth_band),
@@ -61,7 +61,7 @@ def judge(analysis: Analysis) -> list[Judgement]:
         Judgement(
             "Fit quality (FQN)",
             _middle_text(fqn, "{:.2f}"),
-            fqn_band(_middle(fqn)),
+            _overall(fqn, fqn_band),
             "FQN: variance of the residual in the fit window over the variance of the noise; 1 is ideal, larger means"
             " structure is left.",
             "good 0.7 to 2, fair to 5",
@@ -102,6 +102,11 @@ _WORDS = {
 def _middle(values: np.ndarray) -> float:
     values = values[np.isfinite(values)]
     return float(np.median(values)) if values.size else float("nan")
+
+
+def _overall(values: np.ndarray, band) -> Band:
+    """The band of the median; poor where the number exists for fewer than half of the spectra."""
+    return band(_middle(values)) if 2 * np.isfinite(values).sum() >= values.size else Band.POOR
 
 
 def _middle_text(values: np.ndarray, form: str) -> str:

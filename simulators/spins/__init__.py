@@ -19,6 +19,7 @@ from simulators.spins.library import load as load
 from simulators.spins.library import metabolite as metabolite
 from simulators.spins.library import metabolites as metabolites
 from simulators.spins.positions import default_positions as default_positions
+from simulators.spins.provenance import event_line as event_line
 from simulators.spins.pulses import HardPulse as HardPulse
 from simulators.spins.pulses import ShapedPulse as ShapedPulse
 from simulators.spins.pulses import Waveform as Waveform

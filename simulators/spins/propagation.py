@@ -17,6 +17,9 @@ its bandwidth.
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -146,6 +149,35 @@ def shaped_unitary(pulse: ShapedPulse, sites: Sites, scanner: Scanner, nodes: in
     return u
 
 
+def shaped_unitaries(sites: Sites, sequence: Sequence, scanner: Scanner, unitary) -> list[Complex[Array, "p n n"]]:
+    """U of every shaped pulse, in the order of the sequence.
+
+    Pulses of the same shapes (the two refocusing pulses of PRESS, the four of semi-LASER) go through one loop and are
+    compiled once.
+    """
+    kinds: dict[Any, list[tuple[int, ShapedPulse, dict]]] = {}
+    for i, event in enumerate(sequence.events):
+        if isinstance(event, ShapedPulse):
+            # The loop sees every axis as "x", with the positions of its own.
+            where = {} if event.axis is None else {"x": scanner.positions[event.axis]}
+            pulse = dataclasses.replace(
+                event, axis=None if event.axis is None else "x", nodes=event.nodes or scanner.nodes[i]
+            )
+            leaves, shape = jax.tree.flatten((pulse, where))
+            kinds.setdefault((shape, *(x.shape for x in leaves)), []).append((i, pulse, where))
+    out: dict[int, Array] = {}
+    for members in kinds.values():
+        stack = jax.tree.map(lambda *x: jnp.stack(x), *[m[1:] for m in members])
+
+        def one(part):
+            pulse, where = part
+            return unitary(pulse, sites, dataclasses.replace(scanner, positions=where), pulse.nodes)
+
+        us = jax.lax.map(one, stack)
+        out |= {i: u for (i, _, _), u in zip(members, us, strict=True)}
+    return [out[i] for i in sorted(out)]
+
+
 def hard_unitary(pulse: HardPulse, sites: Sites, scanner: Scanner) -> Complex[Array, "1 n n"]:
     """U of an ideal pulse."""
     flip = pulse.flip * scanner.b1_scale * jnp.ones_like(sites.shifts)
@@ -183,9 +215,9 @@ def keep_orders(rho: Complex[Array, "*g n n"], orders: tuple[int, ...], twice: t
 
 
 def equilibrium(sites: Sites, scanner: Scanner) -> Complex[Array, "1 1 1 n n"]:
-    """rho_0 = F_z."""
-    m = op.levels(sites.twice_spins).sum(0)
-    return (jnp.diag(jnp.asarray(m, sites.shifts.dtype)) + 0j)[None, None, None]
+    """rho_0 = F_z (of the polarised sites)."""
+    m = jnp.asarray(op.levels(sites.twice_spins), sites.shifts.dtype)
+    return (jnp.diag(sites.polarised @ m) + 0j)[None, None, None]
 
 
 def last_uses(sequence: Sequence) -> dict[str, int]:
@@ -197,13 +229,14 @@ def propagate(sites: Sites, sequence: Sequence, scanner: Scanner, unitary=shaped
     """The density matrix when the receiver opens, averaged over positions."""
     twice = sites.twice_spins
     free = iter(delay_propagators(sites, sequence, scanner))
+    shaped = iter(shaped_unitaries(sites, sequence, scanner, unitary))
     rho = equilibrium(sites, scanner)
     last = last_uses(sequence)
     for i, event in enumerate(sequence.events):
         if isinstance(event, HardPulse):
             rho = apply_unitary(rho, hard_unitary(event, sites, scanner), None, average=False)
         elif isinstance(event, ShapedPulse):
-            u = unitary(event, sites, scanner, event.nodes or scanner.nodes[i])
+            u = next(shaped)
             average = event.axis is not None and last[event.axis] == i and not scanner.full_grid
             rho = apply_unitary(rho, u, event.axis, average=average)
         elif isinstance(event, Delay):

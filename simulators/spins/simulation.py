@@ -24,7 +24,7 @@ from simulators.spins.propagation import Scanner, propagate, shaped_unitary
 from simulators.spins.provenance import describe
 from simulators.spins.pulses import ShapedPulse
 from simulators.spins.relaxation import Relaxation, relaxation_weight
-from simulators.spins.sites import Sites, reduce_group
+from simulators.spins.sites import Sites, padded, reduce_group
 from simulators.spins.systems import SpinSystem, singlet
 
 Progress = Callable[[str], None]
@@ -202,6 +202,7 @@ def _responses(
     progress: Progress | None,
 ) -> Complex[Array, "m n"]:
     """Sum of the signals of all sites into rows, bucket by bucket."""
+    sites = _few_sizes(sites)
     buckets: dict[tuple[int, ...], list[int]] = {}
     for i, s in enumerate(sites):
         buckets.setdefault(s.twice_spins, []).append(i)
@@ -221,6 +222,17 @@ def _responses(
     if out is None:
         raise ValueError(f"systems: wanted at least one spin of {sampling.nucleus}")
     return out
+
+
+#: Up to this many spins 1/2 a system takes milliseconds and a program of its own takes seconds to compile.
+SMALL = 4
+
+
+def _few_sizes(sites: list[Sites]) -> list[Sites]:
+    """Small systems of spins 1/2 padded to the largest small one, so that one program serves them all."""
+    small = [len(s.twice_spins) <= SMALL and set(s.twice_spins) == {1} for s in sites]
+    largest = max((len(s.twice_spins) for s, yes in zip(sites, small, strict=True) if yes), default=0)
+    return [padded(s, largest) if yes else s for s, yes in zip(sites, small, strict=True)]
 
 
 def _nameless(sequence: Sequence) -> Sequence:

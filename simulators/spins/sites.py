@@ -3,6 +3,8 @@
 - A nucleus of another isotope than the observed one keeps its I_z under pulses on the observed nucleus. Its coupling
   J I_z S_z is then a shift J m of the observed spin, m = -S .. S with equal weights (31P: two states, 14N: three). The
   matrices stay those of the observed spins.
+- Small systems can be padded with spins that carry no polarisation and no coupling: one compiled program then serves
+  systems of several sizes.
 - k magnetically equivalent spins 1/2 split into total spins S = k/2, k/2 - 1, ... that do not mix; S comes
   C(k, k/2 - S) - C(k, k/2 - S - 1) times (Corio 1966). CH3: one spin 3/2 and two spins 1/2.
 """
@@ -12,6 +14,8 @@ import math
 from typing import Any
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
@@ -25,6 +29,7 @@ class Sites(eqx.Module):
 
     - `shifts`: ppm; `offsets`: Hz, from conserved nuclei; `couplings`: Hz, `(s, s)`.
     - `weight`: multiplies Tr(F_+ rho) so that one proton gives 1, times scale and statistical weight.
+    - `polarised`: 1 for a real site, 0 for padding.
     - `twice_spins`: 2 S of each site (static); it decides the bucket.
     """
 
@@ -32,6 +37,7 @@ class Sites(eqx.Module):
     offsets: Float[Array, " s"]
     couplings: Float[Array, "s s"]
     weight: Float[Array, ""]
+    polarised: Float[Array, " s"]
     twice_spins: tuple[int, ...] = eqx.field(static=True)
 
 
@@ -65,6 +71,7 @@ def reduce_group(group: SpinGroup, nucleus: str, *, composite: bool = True) -> l
         return []
     two_s = twice_spin(nucleus)
     sets = [s for s in group.sets if s[0] in observed] if composite else [(i,) for i in observed]
+    sets = sorted(sets, key=len, reverse=True)  # CH-CH3 and CH3-CH are systems of one kind
     scale, group_shifts, matrix = (_concrete(x) for x in (group.scale, group.shifts, group.couplings))
     couplings = 0.5 * (matrix + matrix.T)
     mean = np.zeros((len(sets), len(group.isotopes)))
@@ -94,6 +101,24 @@ def reduce_group(group: SpinGroup, nucleus: str, *, composite: bool = True) -> l
             offsets = to_conserved[index] @ np.asarray(m, shifts.dtype)
             weight = scale * np.asarray(norm * multiplicity, shifts.dtype)
             coupling = between[index][:, index]
-            parts: Any = (shifts[index], offsets, coupling, weight)
-            out.append(Sites(parts[0], parts[1], parts[2], parts[3], tuple(choice[k][0] for k in keep)))
+            parts: Any = (shifts[index], offsets, coupling, weight, np.ones(len(keep), shifts.dtype))
+            out.append(Sites(*parts, twice_spins=tuple(choice[k][0] for k in keep)))
     return out
+
+
+def padded(sites: Sites, count: int) -> Sites:
+    """The same signal from `count` sites: spins 1/2 without polarisation and couplings, at the first site's shift.
+
+    Each doubles the trace of F_+ rho, so it halves the weight.
+    """
+    more = count - len(sites.twice_spins)
+    xp = jnp if isinstance(sites.shifts, jax.Array) else np
+    shifts, offsets, couplings, polarised = sites.shifts, sites.offsets, sites.couplings, sites.polarised
+    parts: Any = (
+        xp.concatenate([shifts, xp.full(more, 1.0) * shifts[0]]),
+        xp.concatenate([offsets, xp.zeros(more, offsets.dtype)]),
+        xp.pad(couplings, (0, more)),
+        sites.weight / 2**more,
+        xp.concatenate([polarised, xp.zeros(more, polarised.dtype)]),
+    )
+    return Sites(*parts, twice_spins=(*sites.twice_spins, *(1,) * more))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-FILES = {"results.csv", "parameters.csv", "qc.csv", "results.json", "report.html", "run.yaml"}
+FILES = {"results.csv", "parameters.csv", "qc.csv", "results.json", "report.html", "run.yaml", "curves"}
 
 
 def rows(path):
@@ -50,7 +50,7 @@ def test_single_voxel_with_water(scans, command, tmp_path):
     qc = rows(out / "qc.csv")[0]
     assert qc["status"] == "converged" and float(qc["fwhm_hz"]) == pytest.approx(5.0, rel=0.1)
     run = yaml.safe_load((out / "run.yaml").read_text())
-    assert run["schema"] == "mrsjax-run/1.0" and run["versions"]["jax"] and run["device"]
+    assert run["schema"] == "mrsjax-run/1.1" and run["versions"]["jax"] and run["device"]
     assert [f["role"] for f in run["files"]] == ["data", "basis", "water"] and len(run["files"][0]["sha256"]) == 64
     assert json.loads((out / "results.json").read_text())["schema"].startswith("mrsjax-results/1")
     assert "Wansapura 1999" in (out / "report.html").read_text()

@@ -318,3 +318,14 @@ def test_real_water_references_and_coil_data_are_recognised(real):
         ("svs_7t_steam_raw/metab_raw.nii.gz", "dims"),
     ):
         assert worst_of(io.check(real / file), topic) is Level.WARNING
+
+
+def test_the_hint_for_several_fids_in_one_is_obeyed(tmp_path, make_fids):
+    one = make_fids()
+    io.write(damaged(one, lambda d: np.tile(d, 5)), tmp_path / "a.nii")
+    assert io.read(tmp_path / "a.nii").data.shape == (1280,)
+    split = io.read(tmp_path / "a.nii", n_points=256)
+    assert split.dims == ("spectrum",) and split.data.shape == (5, 256)
+    np.testing.assert_allclose(split.data[3], one.data, atol=1e-5)
+    with pytest.raises(io.FormatError, match="n_points is wrong"):
+        io.read(tmp_path / "a.nii", n_points=255)

@@ -1,5 +1,7 @@
 """Analyses made of truth, without a fit: the report must not depend on how the numbers came about."""
 
+import copy
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -116,7 +118,7 @@ RUN = {
 
 @pytest.fixture
 def run():
-    return dict(RUN)
+    return copy.deepcopy(RUN)
 
 
 @pytest.fixture(scope="session")

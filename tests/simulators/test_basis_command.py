@@ -2,6 +2,7 @@
 
 import json
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -42,6 +43,14 @@ def test_info_convert_and_plot(run, tmp_path):
     assert run("convert", tmp_path / "a.BASIS", tmp_path / "folder").exit_code == 0
     assert run("plot", tmp_path / "folder", "-o", tmp_path / "p.html").exit_code == 0
     assert (tmp_path / "p.html").stat().st_size > 10_000
+
+
+def test_help_shows_at_most_eight_options_and_names_the_hidden_ones(run):
+    simulate = basis.commands["simulate"]
+    options = [p for p in simulate.params if isinstance(p, click.Option)]
+    assert sum(not p.hidden for p in options) <= 8
+    for option in options:
+        assert option.opts[-1] in run("simulate", "--help").output
 
 
 def test_an_edited_sequence_writes_its_conditions(run, tmp_path):

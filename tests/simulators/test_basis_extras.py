@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mrsjax import io
 from mrsjax.core import Sampling
 from simulators import spins
 from simulators.spins.extras import reference_line, with_macromolecules, with_measured
@@ -24,3 +25,14 @@ def test_the_reference_line_is_at_zero_ppm():
     step = np.angle(basis.fids[0, 1] / basis.fids[0, 0]) / (2 * np.pi * 5e-4)
     wanted = -4.65 * 123.25
     assert abs((step - wanted + 1000) % 2000 - 1000) < 1e-6
+
+
+def test_a_basis_is_written_as_nifti_mrs_with_names_and_provenance(tmp_path):
+    basis = spins.simulate([spins.metabolite("Cr"), reference_line()], spins.press(0.03), SAMPLING)
+    io.write_basis(basis, tmp_path / "b.nii.gz")
+    back = io.read(tmp_path / "b.nii.gz")
+    assert back.dims[-1] == "DIM_USER_0" and back.acquisition.echo_time == 0.03
+    np.testing.assert_allclose(np.squeeze(back.data), basis.fids, atol=1e-12)
+    header = back.acquisition.header
+    assert header["dim_5_header"]["BasisEntry"]["Value"] == ["Cr", "TMS"]
+    assert header["BasisOrigin"]["Value"]["gamma_bar_hz_per_t"] == 42.577478518e6

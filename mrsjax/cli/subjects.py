@@ -1,0 +1,149 @@
+"""Which files a batch fits, with what water, and where the results of each go."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+#: Suffixes of BIDS-MRS that hold spectra to fit; `mrsref` is their water.
+SPECTRA = ("svs", "mrsi", "unloc")
+#: Files of a plain folder that are taken for data.
+_DATA = (".nii", ".nii.gz", ".raw", ".sdat", ".rda", ".txt", ".met")
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """One file of a batch: `name` for the index, `folder` of its results relative to the batch's, `named` the name of each
+    output file there, `options` what is known beside the file (water, timing).
+    """
+
+    name: str
+    data: Path
+    folder: Path
+    named: Callable[[str], str]
+    options: dict[str, Any]
+
+
+def find(inputs: Sequence[str], water: str | None) -> list[Subject]:
+    """The subjects of files and folders, in order.
+
+    **Arguments:** `water`: "OLD=NEW": the water file of each data file is its name with OLD replaced by NEW.
+
+    **Raises:** `ValueError` when there is nothing to fit, or no such input.
+    """
+    swap = None if water is None else _swap(water)
+    found: list[Subject] = []
+    plain: list[Path] = []
+    for given in map(Path, inputs):
+        if not given.is_dir():
+            plain.append(given)
+        elif (given / "dataset_description.json").is_file() or any(given.glob("sub-*/**/mrs")):
+            found += _bids(given)
+        else:
+            files = sorted(p for p in given.rglob("*") if p.is_file() and p.name.lower().endswith(_DATA))
+            plain += [p for p in files if swap is None or not _is_water(p, swap)]
+    found += _plain(plain, swap)
+    if not found:
+        raise ValueError(f"{', '.join(inputs)}: found no spectra to fit")
+    return found
+
+
+def _swap(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not (old and equals and new):
+        raise ValueError(f"--water: wanted OLD=NEW, found {text!r}")
+    return old, new
+
+
+def _is_water(path: Path, swap: tuple[str, str]) -> bool:
+    """Whether the file is the water of another one in its folder."""
+    return swap[1] in path.name and (path.parent / path.name.replace(swap[1], swap[0])).exists()
+
+
+def stem(path: Path) -> str:
+    """The file's name without its extension (.nii.gz is one)."""
+    return re.sub(r"(\.nii)?\.[^.]+$", "", path.name) or path.name
+
+
+def _plain(files: Sequence[Path], swap: tuple[str, str] | None) -> list[Subject]:
+    stems = [stem(p) for p in files]
+    out: list[Subject] = []
+    used: set[str] = set()
+    for path, short in zip(files, stems, strict=True):
+        name = short if stems.count(short) == 1 else f"{path.absolute().parent.name}_{short}"
+        while name in used:
+            name += "_"
+        used.add(name)
+        options = {}
+        if swap is not None:
+            options["water"] = str(path.parent / path.name.replace(*swap))
+            if swap[0] not in path.name:
+                options["water"] = str(path.parent / f"no {swap[0]!r} in {path.name}")
+        out.append(Subject(name, path, Path(name), _unchanged, options))
+    return out
+
+
+def _unchanged(name: str) -> str:
+    return name
+
+
+def _bids(root: Path) -> list[Subject]:
+    out = []
+    for path in sorted(root.glob("sub-*/**/mrs/sub-*")):
+        match = re.fullmatch(rf"(sub-.+)_({'|'.join(SPECTRA)})\.nii(\.gz)?", path.name)
+        if match is None:
+            continue
+        entities, suffix = match[1], match[2]
+        options = _sidecar(path)
+        reference = _reference(path, entities)
+        if reference is not None:
+            options["water"] = str(reference)
+        out.append(
+            Subject(f"{entities}_{suffix}", path, path.parent.relative_to(root), _derivative(entities, suffix), options)
+        )
+    return out
+
+
+def _derivative(entities: str, suffix: str) -> Callable[[str], str]:
+    """Names of derivatives: `sub-01_desc-results_svs.csv`; a map is `sub-01_desc-<quantity><metabolite>_mrsimap.nii.gz`."""
+
+    def named(name: str) -> str:
+        path, dot, extension = name.partition(".")
+        first, *rest = path.split("/")
+        kind = "mrsimap" if first == "maps" else suffix
+        label = re.sub(r"[^A-Za-z0-9]", "", "".join(rest) if rest else first)
+        return f"{entities}_desc-{label}_{kind}{dot}{extension}"
+
+    return named
+
+
+def _reference(path: Path, entities: str) -> Path | None:
+    """The water: `mrsref` of the same entities, else the only one of the same run without `acq-`, `voi-` or `nuc-`."""
+    exact = [p for p in path.parent.glob(f"{entities}_mrsref.nii*")]
+    if exact:
+        return exact[0]
+    others = [p for p in path.parent.glob("*_mrsref.nii*") if _key(p.name) == _key(path.name)]
+    return others[0] if len(others) == 1 else None
+
+
+def _key(name: str) -> list[str]:
+    return sorted(e for e in name.split("_")[:-1] if not e.startswith("acq-"))
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    """TE and TR of the JSON file beside the data, which BIDS gives in seconds."""
+    place = path.with_name(stem(path) + ".json")
+    try:
+        content = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
+    except (OSError, ValueError):
+        return {}
+    out = {}
+    for key, name, scale in (("EchoTime", "te_ms", 1e3), ("RepetitionTime", "tr_s", 1.0)):
+        value = content.get(key) if isinstance(content, dict) else None
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+            out[name] = float(value) * scale
+    return out
