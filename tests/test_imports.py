@@ -13,8 +13,9 @@ BELOW = {
     "io": {"core"},
     "data": {"core"},
     "analysis": {"core", "physics", "inference"},
-    "report": {"core", "physics", "inference", "analysis"},
-    "cli": {"core", "physics", "inference", "io", "data", "analysis", "report"},
+    "processing": {"core", "physics", "inference"},
+    "report": {"core", "physics", "inference", "analysis", "processing"},
+    "cli": {"core", "physics", "inference", "io", "data", "analysis", "processing", "report"},
 }
 
 

@@ -15,6 +15,8 @@ VERBS = {
     "fit": "Fit measured spectra and write numbers and a report.",
     "batch": "Fit many files or a BIDS folder; resumes after an interruption.",
     "convert": "Convert data or a basis set to another format.",
+    "preprocess": "Raw coils and transients to one clean spectrum, with a report of each step.",
+    "run": "Preprocess, fit and report in one go.",
     "demo": "Simulate a brain spectrum, fit it, write the report. Needs no files and no network.",
     "basis": "Simulate, look at, convert and draw basis sets.",
     "info": "Versions, devices and formats: what to put into a bug report.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -232,10 +232,17 @@ def _writer(path: str | os.PathLike, kind: str) -> Format:
     )
 
 
-def write(fids: FIDs, path: str | os.PathLike, *, method: str | None = None, details: str = "") -> None:
+def write(
+    fids: FIDs,
+    path: str | os.PathLike,
+    *,
+    method: str | None = None,
+    details: str = "",
+    steps: Sequence[tuple[str, str]] = (),
+) -> None:
     """Time-domain signals to a file whose extension says the format: .nii, .nii.gz, .raw, .h2o or .txt (jMRUI).
 
-    **Arguments:** `method`, `details`: what was done to the data; appended to `ProcessingApplied` of NIfTI-MRS (the
+    **Arguments:** `method`, `details`, or several of them as `steps`: what was done to the data; appended to `ProcessingApplied` of NIfTI-MRS (the
     others cannot hold it).
 
     **Raises:** `FormatError` for an unknown extension, and for what a format cannot hold.
@@ -243,7 +250,7 @@ def write(fids: FIDs, path: str | os.PathLike, *, method: str | None = None, det
     found = _writer(path, "write")
     place = Path(path).expanduser()
     if found.write is nifti_mrs_write.write:
-        nifti_mrs_write.write(fids, place, method=method, details=details)
+        nifti_mrs_write.write(fids, place, steps=[*steps, *([] if method is None else [(method, details)])])
     else:
         assert found.write is not None
         found.write(fids, place)

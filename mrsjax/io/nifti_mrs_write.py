@@ -7,7 +7,7 @@ import gzip
 import importlib.metadata
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +152,8 @@ def _step(method: str, details: str) -> dict[str, str]:
     }
 
 
-def write(fids: FIDs, path: Path, *, method: str | None = None, details: str = "") -> None:
-    """A NIfTI-MRS file; `method` and `details` are appended to ProcessingApplied.
+def write(fids: FIDs, path: Path, *, steps: Sequence[tuple[str, str]] = ()) -> None:
+    """A NIfTI-MRS file; each (method, details) of `steps` is appended to ProcessingApplied.
 
     Stored as complex64 where that loses nothing, else complex128. `spectrum` becomes DIM_USER_0 with a note, and is
     read back as such.
@@ -165,7 +165,7 @@ def write(fids: FIDs, path: Path, *, method: str | None = None, details: str = "
 
     data, extra = _arrange(fids, path)
     small = data.astype(np.complex64)
-    meta = header_extension(fids, extra, data.shape[4:], [] if method is None else [_step(method, details)])
+    meta = header_extension(fids, extra, data.shape[4:], [_step(method, details) for method, details in steps])
     affine = fids.acquisition.affine
     image = nibabel.Nifti2Image(
         small if np.array_equal(small, data, equal_nan=True) else data.astype(np.complex128),

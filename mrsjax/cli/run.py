@@ -1,0 +1,57 @@
+"""`mrsjax run`: preprocess, fit, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("raw", type=click.Path())
+@click.option("--basis", type=click.Path(), required=True, help="Basis set: LCModel .BASIS, FSL-MRS folder.")
+@click.option("--water", type=click.Path(), help="Unsuppressed water, same coils.")
+@click.option("--ecc", type=click.Path(), help="Water reference for eddy currents alone.")
+@click.option("--tissue", metavar="gm=..,wm=..,csf=..", help="Volume fractions.")
+@click.option("--te-ms", type=float, help="Echo time, where the file does not say it.")
+@click.option("--tr-s", type=float, help="Repetition time, where the file does not say it.")
+@click.option("--steps", type=click.Path(), help="Settings of the preprocessing, YAML.")
+@click.option("--config", type=click.Path(), help="Settings of the fit, YAML.")
+@click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
+def run(raw, basis, water, ecc, steps, config, out, **timing):
+    """From RAW coils and transients to concentrations and two reports.
+
+    DIR gets what `mrsjax fit` writes; DIR/preprocessing what `mrsjax preprocess` writes.
+    """
+    from mrsjax.cli.outcome import FILES
+    from mrsjax.cli.settings import resolve
+    from mrsjax.report.folder import check_folder
+
+    folder = Path(out)
+    clean = folder / "preprocessing"
+    given = {
+        "data": str(clean / "preprocessed.nii.gz"),
+        "basis": basis,
+        "out": out,
+        "water": None if water is None else str(clean / "water.nii.gz"),
+        **timing,
+    }
+    settings = resolve(given, config)
+    if not Path(basis).exists():
+        raise ValueError(f"{basis}: wanted a basis set, found none")
+    check_folder(folder, list(FILES))
+
+    from mrsjax.cli.preprocess import process
+
+    process(raw, water, ecc, steps, clean)
+    from mrsjax.cli import inputs
+    from mrsjax.cli.job import run as fit
+
+    fit(
+        lambda: (inputs.load(settings), inputs.fingerprints(settings)),
+        folder,
+        title=Path(raw).name,
+        options=settings.as_options(),
+        peak=settings.peak,
+        model=settings.model,
+    )

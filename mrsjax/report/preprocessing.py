@@ -1,0 +1,112 @@
+"""The self-contained HTML page of a preprocessing: each step before and after, drift, transients, coils, quality."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from mrsjax.analysis.quality import RESONANCES, fwhm, noise_sd, noise_window, snr_spec
+from mrsjax.core import Sampling, to_spectrum
+from mrsjax.processing import Preprocessed
+from mrsjax.report.packing import script_json
+from mrsjax.report.tables import finite
+
+#: Shown part of a spectrum, ppm.
+SHOWN = (0.2, 5.2)
+
+
+@dataclasses.dataclass(frozen=True)
+class StepQuality:
+    """Signal-to-noise ratio (`snr_spec`) and FWHM (Hz) of the tallest of tNAA, tCr after a step."""
+
+    method: str
+    details: str
+    snr: float
+    fwhm_hz: float
+
+
+def measure(fid: np.ndarray, sampling: Sampling, peak: str = "tNAA") -> tuple[float, float]:
+    """`snr_spec` and FWHM (Hz) of a named resonance; the spectrum is turned so that its largest point there is real."""
+    import jax.numpy as jnp
+
+    ppm = np.asarray(sampling.ppm)
+    low, high = RESONANCES[peak]
+    inside = (ppm >= low) & (ppm <= high)
+    spectrum = np.asarray(to_spectrum(jnp.asarray(fid)))
+    top = spectrum[inside][np.argmax(np.abs(spectrum[inside]))]
+    spectrum = spectrum * np.conj(top) / max(abs(top), 1e-300)
+    window = noise_window(sampling)
+    quiet = (ppm >= window.low) & (ppm <= window.high)
+    sigma = noise_sd(jnp.asarray(spectrum), quiet)
+    near = (ppm >= low - 0.4) & (ppm <= high + 0.4)
+    spacing = float(sampling.frequency[1] - sampling.frequency[0])
+    # The foot of the line: the median of its neighbourhood.
+    flat = jnp.asarray(spectrum[near] - np.median(spectrum[near].real))
+    width = fwhm(flat, jnp.asarray(spacing), inside[near])
+    return float(snr_spec(flat, inside[near], sigma)), float(width)
+
+
+def qualities(done: Preprocessed) -> list[StepQuality]:
+    """SNR and FWHM after each step."""
+    sampling = done.fids.sampling
+    return [StepQuality(r.method, r.details, *measure(r.after, sampling)) for r in done.records]
+
+
+def _spectrum(fid: np.ndarray, sampling: Sampling) -> list[float]:
+    import jax.numpy as jnp
+
+    ppm = np.asarray(sampling.ppm)
+    inside = (ppm >= SHOWN[0]) & (ppm <= SHOWN[1])
+    return np.real(np.asarray(to_spectrum(jnp.asarray(fid))))[inside].astype(np.float32).tolist()
+
+
+def _figures(done: Preprocessed) -> dict[str, Any]:
+    sampling = done.fids.sampling
+    ppm = np.asarray(sampling.ppm)
+    shown = ppm[(ppm >= SHOWN[0]) & (ppm <= SHOWN[1])].astype(np.float32).tolist()
+    out: dict[str, Any] = {
+        "ppm": shown,
+        "steps": [
+            {"before": _spectrum(r.before, sampling), "after": _spectrum(r.after, sampling)} for r in done.records
+        ],
+        "drift": None,
+        "coils": None if done.weights is None else np.abs(done.weights).tolist(),
+    }
+    if done.drift is not None:
+        out["drift"] = {
+            "frequency": np.asarray(done.drift.frequency).tolist(),
+            "phase": np.rad2deg(np.asarray(done.drift.phase)).tolist(),
+            "dropped": [i for i, r in enumerate(done.reasons or ()) if r],
+        }
+    return out
+
+
+def render(done: Preprocessed, run: Mapping[str, Any]) -> str:
+    """One HTML page that needs no network. `run`: title, started, versions, options."""
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mrsjax.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    folder = resources.files("mrsjax.report") / "templates"
+    z, similarity = (None, None) if done.selection is None else (done.selection.z, done.selection.similarity)
+    rows = [
+        {"index": i, "z": float(z[i]), "similarity": float(similarity[i]), "reason": reason or "kept"}
+        for i, reason in enumerate(done.reasons or ())
+        if z is not None and similarity is not None
+    ]
+    return environment.get_template("preprocessing.html").render(
+        run=run,
+        steps=qualities(done),
+        transients=rows,
+        notes=done.notes,
+        payload=script_json(finite(_figures(done))),
+        plotly=jinja2.utils.markupsafe.Markup(get_plotlyjs()),
+        css=jinja2.utils.markupsafe.Markup((folder / "report.css").read_text(encoding="utf-8")),
+    )
