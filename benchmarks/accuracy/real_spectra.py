@@ -42,11 +42,17 @@ def compare(title: str, ours: dict[str, np.ndarray], theirs: dict[str, np.ndarra
 
 
 def lcmodel_ratios(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """Ratios to Cr+PCr in an LCModel CSV."""
+    """Ratios to total creatine in an LCModel CSV: its own sums, or the sum of what a basis without PCr gives."""
     with open(path, newline="") as f:
         rows = [{k.strip(): v for k, v in row.items()} for row in csv.DictReader(f)]
-    names = {"tNAA": "NAA+NAAG", "tCho": "GPC+PCh", "mI": "Ins", "Glu": "Glu", "Glx": "Glu+Gln", "GSH": "GSH"}
-    return {k: np.array([float(r[f"{v}/Cr+PCr"]) for r in rows]) for k, v in names.items() if f"{v}/Cr+PCr" in rows[0]}
+    reference = "Cr+PCr" if "Cr+PCr" in rows[0] else "Cr"
+    column = lambda name: np.array([float(r[f"{name}/{reference}"]) for r in rows])  # noqa: E731
+    out = {}
+    for target, parts in TARGETS.items():
+        present = [p for p in parts if f"{p}/{reference}" in rows[0]]
+        if present:
+            out[target] = np.sum([column(p) for p in present], axis=0)
+    return out
 
 
 def twelve_subjects(data: pathlib.Path) -> tuple[FIDs, BasisSet, pathlib.Path]:

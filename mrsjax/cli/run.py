@@ -15,7 +15,7 @@ import click
 @click.option("--tissue", metavar="gm=..,wm=..,csf=..", help="Volume fractions.")
 @click.option("--te-ms", type=float, help="Echo time, where the file does not say it.")
 @click.option("--tr-s", type=float, help="Repetition time, where the file does not say it.")
-@click.option("--steps", type=click.Path(), help="Settings of the preprocessing, YAML.")
+@click.option("--steps", type=click.Path(), hidden=True, help="Settings of the preprocessing, YAML.")
 @click.option("--config", type=click.Path(), help="Settings of the fit, YAML.")
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
 def run(raw, basis, water, ecc, steps, config, out, **timing):

@@ -91,7 +91,9 @@ def _next(path: Any, basis: Any, findings: list[Finding], *, alone: bool = False
             f"mrsjax fit DATA --basis BASIS --water {name} -o RESULTS",
         )
     if any(f.fix.startswith("combine the coils") for f in findings):
-        return Finding(Level.WARNING, "next", "combine the coils, then fit")
+        return Finding(
+            Level.WARNING, "next", "`mrsjax preprocess` (or `mrsjax run`) combines the coils, aligns and averages"
+        )
     named = "BASIS" if basis is None or isinstance(basis, BasisSet) else shlex.quote(os.fspath(basis))
     level = worst(findings)
     message = "ready to fit" if level < Level.WARNING else "can be fitted; look at the warnings first"

@@ -91,9 +91,7 @@ def same_length(data: FIDs, other: FIDs, role: str) -> FIDs:
         raise ValueError(f"{role}: wanted the dwell time of the data, {a:.6g} s, found {b:.6g} s")
     n, m = data.sampling.n_points, other.sampling.n_points
     if n != m:
-        raise ValueError(
-            f"{role}: wanted {n} points like the data, found {m}; cut both to one length (mrsjax process truncate)"
-        )
+        raise ValueError(f"{role}: wanted {n} points like the data, found {m}; cut both to one length")
     if COIL in other.dims and COIL in data.dims:
         mine, theirs = (x.data.shape[x.dims.index(COIL)] for x in (data, other))
         if mine != theirs:
