@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,7 +23,7 @@ from mrsjax.inference import fit
 from mrsjax.physics import default_model
 
 SUMS = {"tNAA": ("NAA", "NAAG"), "tCr": ("Cr", "PCr"), "tCho": ("GPC", "PCh"), "Glx": ("Glu", "Gln"), "Ins": ("Ins",)}
-CHANGES = (
+CHANGES: tuple[dict[str, Any], ...] = (
     {},
     {"own_width": 0.5},
     {"own_width": 0.0},
@@ -52,9 +53,10 @@ def variant(case: pathlib.Path, seed: int, folder: pathlib.Path):
 def errors(result, truth) -> str:
     """The columns of the table for one fit."""
     estimate = {n: np.asarray(result.amplitudes)[:, result.names.index(n)] for n in truth}
-    relative = {k: sum(estimate[n] for n in parts) / sum(truth[n] for n in parts) - 1 for k, parts in SUMS.items()} | {
-        "Glu": estimate["Glu"] / truth["Glu"] - 1
-    }
+    relative = {
+        k: np.sum([estimate[n] for n in parts], axis=0) / np.sum([truth[n] for n in parts], axis=0) - 1
+        for k, parts in SUMS.items()
+    } | {"Glu": estimate["Glu"] / truth["Glu"] - 1}
     absolute = np.mean([np.abs(relative[k]).mean() for k in SUMS])
     ratio = np.mean([np.abs((1 + relative[k]) / (1 + relative["tCr"]) - 1).mean() for k in SUMS if k != "tCr"])
     mae = np.mean([np.abs(estimate[n] - truth[n]).mean() for n in truth])
@@ -91,7 +93,7 @@ def main() -> None:
         result = fit(default_model(real_basis, real_fids.sampling, **change), real_fids.spectra)
         seen = []
         for name, part in (("mI", "Ins"), ("Glu", "Glu")):
-            ours = np.asarray(result.ratio([part])[0])
+            ours = np.asarray(result.ratio((part,))[0])
             seen.append(f"{ours.mean():6.2f} {np.corrcoef(ours, [o[name] for o in osprey])[0, 1]:5.2f}")
         print(
             f"{' '.join(f'{k}={v}' for k, v in change.items()) or 'defaults':24s} {row} | {' '.join(seen)}", flush=True
