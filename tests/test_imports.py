@@ -6,16 +6,19 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
+_ANALYSIS = {"core", "physics", "inference", "nn"}
 BELOW = {
     "core": set(),
     "physics": {"core"},
     "inference": {"core", "physics"},
+    "nn": {"core", "physics", "inference"},
     "io": {"core"},
     "data": {"core"},
-    "analysis": {"core", "physics", "inference"},
-    "processing": {"core", "physics", "inference"},
-    "report": {"core", "physics", "inference", "analysis", "processing"},
-    "cli": {"core", "physics", "inference", "io", "data", "analysis", "processing", "report"},
+    "acquisition": _ANALYSIS,
+    "analysis": _ANALYSIS,
+    "processing": _ANALYSIS,
+    "report": _ANALYSIS | {"acquisition", "analysis", "processing"},
+    "cli": _ANALYSIS | {"acquisition", "analysis", "processing", "io", "data", "report"},
 }
 
 

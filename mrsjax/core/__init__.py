@@ -10,4 +10,6 @@ from mrsjax.core.fourier import to_fid as to_fid
 from mrsjax.core.fourier import to_spectrum as to_spectrum
 from mrsjax.core.results import FitResult as FitResult
 from mrsjax.core.results import Status as Status
+from mrsjax.core.sample import Sample as Sample
+from mrsjax.core.sample import Simulator as Simulator
 from mrsjax.core.sampling import Sampling as Sampling
