@@ -1,0 +1,37 @@
+"""Shimming: field maps, voxels and channels in, currents that serve the spectrum out. Lengths in mm, fields in Hz."""
+
+from mrsjax.acquisition.shimming.coils import Coils as Coils
+from mrsjax.acquisition.shimming.coils import Harmonics as Harmonics
+from mrsjax.acquisition.shimming.coils import MeasuredCoils as MeasuredCoils
+from mrsjax.acquisition.shimming.objectives import Average as Average
+from mrsjax.acquisition.shimming.objectives import BandLeakage as BandLeakage
+from mrsjax.acquisition.shimming.objectives import CurrentPenalty as CurrentPenalty
+from mrsjax.acquisition.shimming.objectives import Huber as Huber
+from mrsjax.acquisition.shimming.objectives import LostVolume as LostVolume
+from mrsjax.acquisition.shimming.objectives import MeanSquare as MeanSquare
+from mrsjax.acquisition.shimming.objectives import Objective as Objective
+from mrsjax.acquisition.shimming.objectives import Percentile as Percentile
+from mrsjax.acquisition.shimming.quadratic import Limits as Limits
+from mrsjax.acquisition.shimming.quadratic import bounded_quadratic as bounded_quadratic
+from mrsjax.acquisition.shimming.region import Region as Region
+from mrsjax.acquisition.shimming.region import region as region
+from mrsjax.acquisition.shimming.region import region_of_mask as region_of_mask
+from mrsjax.acquisition.shimming.region import stack as stack
+from mrsjax.acquisition.shimming.shim import ShimResult as ShimResult
+from mrsjax.acquisition.shimming.shim import limits_of as limits_of
+from mrsjax.acquisition.shimming.shim import shim as shim
+from mrsjax.acquisition.shimming.shim import shim_each as shim_each
+from mrsjax.acquisition.shimming.solvers import Descent as Descent
+from mrsjax.acquisition.shimming.solvers import LeastSquares as LeastSquares
+from mrsjax.acquisition.shimming.solvers import SequentialQuadratic as SequentialQuadratic
+from mrsjax.acquisition.shimming.solvers import ShimStatus as ShimStatus
+from mrsjax.acquisition.shimming.spectral import CRLB as CRLB
+from mrsjax.acquisition.shimming.spectral import InversePeak as InversePeak
+from mrsjax.acquisition.shimming.spectral import Line as Line
+from mrsjax.acquisition.shimming.spectral import Linewidth as Linewidth
+from mrsjax.acquisition.shimming.spectral import crlb as crlb
+from mrsjax.acquisition.shimming.spectral import line as line
+from mrsjax.acquisition.shimming.spectral import volume_kept as volume_kept
+from mrsjax.acquisition.shimming.voxel import Cuboid as Cuboid
+from mrsjax.acquisition.shimming.voxel import cuboid_of_affine as cuboid_of_affine
+from mrsjax.acquisition.shimming.voxel import cuboid_of_spar as cuboid_of_spar

@@ -1,0 +1,149 @@
+"""What a good shim is, judged on the spectrum: linewidth, peak height, Cramer-Rao bounds of chosen metabolites."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mrsjax.acquisition.shimming.objectives import Objective
+from mrsjax.acquisition.shimming.region import Region
+from mrsjax.core.fourier import exponentials, to_spectrum
+from mrsjax.core.sampling import Sampling
+from mrsjax.inference import fisher
+from mrsjax.inference.varpro import Problem, Tree
+from mrsjax.physics.factors import ShimDephasing
+from mrsjax.physics.model import SignalModel
+
+#: Zero filling of a line before its width is read off.
+_FILL = 4
+
+
+class Line(NamedTuple):
+    """A single line of a voxel: `frequency` (Hz), real `spectrum` (1/Hz, area 1), `fwhm` and position of the maximum `peak` (Hz), `height` (1/Hz)."""
+
+    frequency: Float[Array, " m"]
+    spectrum: Float[Array, " m"]
+    fwhm: Float[Array, ""]
+    peak: Float[Array, ""]
+    height: Float[Array, ""]
+
+
+def line(field: Float[Array, " r"], weight: Float[Array, " r"], *, lorentz: float = 2.0, band: float = 512.0, n: int = 512) -> Line:
+    """The line of a singlet: exp(-pi lorentz t) times the dephasing of the field, transformed.
+
+    **Arguments:** `field` Hz, `weight` sum 1; `lorentz`: FWHM of the homogeneous line, Hz; `band`: spectral width about the weighted mean of the
+    field, Hz, beyond which offsets fold back; `n` points.
+
+    The FWHM is between the crossings of half the height next to the maximum, linearly interpolated on a grid of band / 4n: differentiable almost everywhere.
+    """
+    sampling = Sampling(1.0 / band, 1e8, n)
+    centre = weight @ field
+    decay = ShimDephasing(field - centre, weight, jnp.zeros((field.shape[0], 0)), histogram=True)({}, sampling)
+    decay = decay * exponentials(jnp.asarray(-jnp.pi * lorentz + 0j), sampling.dwell_time, n)
+    m = _FILL * n
+    spectrum = to_spectrum(jnp.pad(decay, (0, m - n))).real * (np.sqrt(m) / band)
+    frequency = (jnp.arange(m) - m // 2) * (band / m) + centre
+    top = jnp.argmax(spectrum)
+    height = spectrum[top]
+    index = jnp.arange(m)
+    left = jnp.max(jnp.where((index < top) & (spectrum < height / 2), index, 0))
+    right = jnp.min(jnp.where((index > top) & (spectrum < height / 2), index, m - 1))
+
+    def crossing(i, j):
+        """Between i, below half the height, and its neighbour j, above."""
+        rise = spectrum[j] - spectrum[i]
+        return frequency[i] + (frequency[j] - frequency[i]) * (height / 2 - spectrum[i]) / jnp.where(rise == 0, 1.0, rise)
+
+    fwhm = crossing(right, right - 1) - crossing(left, left + 1)
+    return Line(frequency, spectrum, fwhm, frequency[top], height)
+
+
+def volume_kept(region: Region, currents: Float[Array, " k"], *, half_width: float = 12.0) -> Float[Array, ""]:
+    """Fraction of the whole voxel (also of what the map does not know) within `half_width` Hz of the line's maximum: what the spectrum shows."""
+    field = region.predicted(currents)
+    near = jnp.abs(field - line(field, region.weight).peak) <= half_width
+    return region.covered * (region.weight @ near.astype(field.dtype))
+
+
+class Linewidth(Objective):
+    """FWHM of the voxel's line, Hz; `lorentz`: FWHM of the homogeneous line, Hz."""
+
+    lorentz: float = eqx.field(static=True, default=2.0)
+
+    def __call__(self, region, currents):
+        return line(region.predicted(currents), region.weight, lorentz=self.lorentz).fwhm
+
+
+class InversePeak(Objective):
+    """2 / (pi height), Hz: the FWHM of the Lorentz line as tall as the voxel's line; smooth, and made small by a tall peak."""
+
+    lorentz: float = eqx.field(static=True, default=2.0)
+
+    def __call__(self, region, currents):
+        return 2.0 / (jnp.pi * line(region.predicted(currents), region.weight, lorentz=self.lorentz).height)
+
+
+class CRLB(Objective):
+    """Mean of the Cramer-Rao bounds of chosen metabolites relative to their amplitudes, through the signal model with the voxel's field.
+
+        mean_m sd_m / c_m,   sd from the full Fisher information of model x ShimDephasing(field + maps @ currents)
+
+    **Arguments:**
+
+    - `model`: a `SignalModel` without a shim factor; its start values (shift, width, phase) are what the bound is taken at.
+    - `amplitudes` (m,): expected, in the model's order; `chosen`: indices of those that count; `noise_sd`: of the real part of a spectrum.
+
+    The field's mean is taken out: the model has a shift of its own. A voxel of the same noise and less signal is not penalised here; add
+    `LostVolume`.
+    """
+
+    model: SignalModel
+    amplitudes: Float[Array, " m"]
+    chosen: tuple[int, ...] = eqx.field(static=True)
+    noise_sd: float = eqx.field(static=True, default=1.0)
+
+    def __call__(self, region, currents):
+        return jnp.mean(self.relative(region, currents)[jnp.asarray(self.chosen)])
+
+    def relative(self, region: Region, currents: Float[Array, " k"]) -> Float[Array, " m"]:
+        """Bound of each amplitude relative to the amplitude."""
+        field = region.predicted(currents)
+        field = field - region.weight @ field
+        shim = ShimDephasing(field, region.weight, jnp.zeros((field.shape[0], 0)), histogram=True)
+        model = eqx.tree_at(lambda m: m.factors, self.model, (*self.model.factors, shim))
+        tree = Tree(self.model)
+        size = self.amplitudes / self.noise_sd
+        m = len(self.amplitudes)
+        precision = jnp.zeros((m, m)) + sum(prior.precision(size, jnp.asarray(1.0)) for prior in self.model.ratios)
+        problem = Problem(
+            jnp.zeros(self.model.window[1] - self.model.window[0], complex),
+            jnp.asarray(self.model.baseline.log_stiffness),
+            precision,
+            1.0 / tree.sd**2,
+        )
+        covariance, *_ = fisher.covariance(model, tree, problem, tree.start, size)
+        return jnp.sqrt(jnp.diagonal(covariance)) / size
+
+
+def crlb(model: SignalModel, amplitudes: dict[str, float], chosen: tuple[str, ...], *, snr: float = 40.0, reference: str = "NAA") -> CRLB:
+    """A `CRLB` objective by names.
+
+    **Arguments:** `amplitudes`: name -> expected amplitude, the rest 0; `chosen`: names that count; `snr`: height of `reference` in the unshimmed model
+    (start values, no field) over the noise's standard deviation.
+
+    **Raises:** `ValueError` for names that the model has not.
+    """
+    unknown = [n for n in (*amplitudes, *chosen, reference) if n not in model.names]
+    if unknown:
+        raise ValueError(f"crlb: {', '.join(dict.fromkeys(unknown))} not among the model's {', '.join(model.names)}")
+    missing = [n for n in (*chosen, reference) if not amplitudes.get(n)]
+    if missing:
+        raise ValueError(f"crlb: wanted a positive amplitude of {', '.join(dict.fromkeys(missing))}, found none")
+    values = jnp.asarray([amplitudes.get(n, 0.0) for n in model.names])
+    alone = jnp.asarray([amplitudes[reference] if n == reference else 0.0 for n in model.names])
+    height = jnp.max(model.spectrum(model.start(), alone).real)
+    return CRLB(model, values, tuple(model.names.index(n) for n in chosen), float(height) / snr)
