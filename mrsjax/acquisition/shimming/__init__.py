@@ -18,6 +18,7 @@ from mrsjax.acquisition.shimming.region import region as region
 from mrsjax.acquisition.shimming.region import region_of_mask as region_of_mask
 from mrsjax.acquisition.shimming.region import stack as stack
 from mrsjax.acquisition.shimming.shim import ShimResult as ShimResult
+from mrsjax.acquisition.shimming.shim import in_words as in_words
 from mrsjax.acquisition.shimming.shim import limits_of as limits_of
 from mrsjax.acquisition.shimming.shim import shim as shim
 from mrsjax.acquisition.shimming.shim import shim_each as shim_each
@@ -31,6 +32,7 @@ from mrsjax.acquisition.shimming.spectral import Line as Line
 from mrsjax.acquisition.shimming.spectral import Linewidth as Linewidth
 from mrsjax.acquisition.shimming.spectral import crlb as crlb
 from mrsjax.acquisition.shimming.spectral import line as line
+from mrsjax.acquisition.shimming.spectral import typical_model as typical_model
 from mrsjax.acquisition.shimming.spectral import volume_kept as volume_kept
 from mrsjax.acquisition.shimming.voxel import Cuboid as Cuboid
 from mrsjax.acquisition.shimming.voxel import cuboid_of_affine as cuboid_of_affine

@@ -26,6 +26,10 @@ class Coils(eqx.Module):
     def maps(self, position: Float[Array, "r 3"]) -> Float[Array, "r k"]:
         """Field of one unit of each channel, Hz, at positions in patient space, mm."""
 
+    def covers(self, position: np.ndarray) -> np.ndarray:
+        """Where (r,) the channels' fields are known."""
+        return np.ones(len(position), dtype=bool)
+
 
 class Harmonics(Coils):
     """Ideal channels: solid harmonics to an order, in a vendor's frame and units, and the frequency.
@@ -73,10 +77,18 @@ class MeasuredCoils(Coils):
             raise ValueError(f"coil maps: wanted {k} names, found {len(found)}")
         self.names, self.units = (FREQUENCY[0], *found), (FREQUENCY[1], *([unit] * k))
 
+    def covers(self, position):
+        index, limit = self._index(position), np.array(self.volumes.shape[:3])[:, None] - 0.5
+        return np.all((index >= -0.5) & (index <= limit), axis=0)
+
+    def _index(self, position):
+        return np.linalg.solve(self.affine[:3, :3], (np.asarray(position) - self.affine[:3, 3]).T)
+
     def maps(self, position):
-        index = np.linalg.solve(self.affine[:3, :3], (np.asarray(position) - self.affine[:3, 3]).T)
-        limit = np.array(self.volumes.shape[:3])[:, None] - 0.5
-        if np.any(index < -0.5) or np.any(index > limit):
+        index = self._index(position)
+        if not np.all(self.covers(position)):
             raise ValueError("coil maps: the voxel reaches outside the maps; measure them over the whole volume")
-        fields = [map_coordinates(self.volumes[..., c], index, order=1, mode="nearest") for c in range(self.volumes.shape[3])]
+        fields = [
+            map_coordinates(self.volumes[..., c], index, order=1, mode="nearest") for c in range(self.volumes.shape[3])
+        ]
         return jnp.asarray(np.stack([np.ones(index.shape[1]), *fields], axis=1))

@@ -108,4 +108,9 @@ def stack(regions: list[Region]) -> Region:
         for r in regions
         for n in [len(r.field)]
     ]
-    return Region(*[jnp.stack(parts) for parts in zip(*[(r.field, r.weight, r.maps, r.position, r.covered) for r in filled], strict=True)])
+    return Region(
+        *[
+            jnp.stack(parts)
+            for parts in zip(*[(r.field, r.weight, r.maps, r.position, r.covered) for r in filled], strict=True)
+        ]
+    )

@@ -180,7 +180,11 @@ def _describe(objective, region: Region, found: Found, values, limits: Limits, c
 
 
 def shim_each(
-    regions: Region, coils: Coils, objective: Objective | None = None, *, limits: Limits | None = None,
+    regions: Region,
+    coils: Coils,
+    objective: Objective | None = None,
+    *,
+    limits: Limits | None = None,
     solver: Solver | None = None,
 ) -> Found:
     """Dynamic shimming: one set of currents for each region of a batch (`region.stack`), slices or voxels of an MRSI, in one vmapped program.

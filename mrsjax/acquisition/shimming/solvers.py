@@ -113,23 +113,30 @@ def sequential_quadratic(
         def too_long(s):
             return ~(s[1] <= f + 1e-4 * s[0] * jnp.minimum(slope, 0.0)) & (s[2] < 20)
 
-        length, new, _ = lax.while_loop(too_long, shorter, (jnp.full_like(f, 2.5), jnp.full_like(f, jnp.inf), jnp.int32(0)))
+        length, new, _ = lax.while_loop(
+            too_long, shorter, (jnp.full_like(f, 2.5), jnp.full_like(f, jnp.inf), jnp.int32(0))
+        )
         failed = ~(new <= f)
         x_new = jnp.where(failed, x, x + length * move)
         f_new, g_new = evaluate(x_new)
         b = _damped_bfgs(b, x_new - x, g_new - g, first_step=i == 0)
         small = promised <= solver.tolerance * jnp.abs(f)
         status = jnp.where(small, ShimStatus.CONVERGED, jnp.where(failed, ShimStatus.NO_PROGRESS, -1))
-        return x_new, f_new, g_new, b, jnp.where(jnp.isfinite(f_new), status, ShimStatus.INVALID).astype(jnp.int32), i + 1
+        return (
+            x_new,
+            f_new,
+            g_new,
+            b,
+            jnp.where(jnp.isfinite(f_new), status, ShimStatus.INVALID).astype(jnp.int32),
+            i + 1,
+        )
 
     x = jnp.clip(start / scale, scaled.lower, scaled.upper)
     f, g = evaluate(x)
     # the matrix of least squares, scaled so that a full first step is of the size that the gradient and the value suggest
     curvature = 2.0 * jnp.maximum(f, 1e-12) / jnp.maximum(region.weight @ region.predicted(x * scale) ** 2, 1e-12)
     state = (x, f, g, model * curvature, jnp.int32(-1), jnp.int32(0))
-    x, f, _, _, status, i = lax.while_loop(
-        lambda s: (s[4] < 0) & (s[5] < solver.max_iterations), step, state
-    )
+    x, f, _, _, status, i = lax.while_loop(lambda s: (s[4] < 0) & (s[5] < solver.max_iterations), step, state)
     return Found(x * scale, f, jnp.where(status < 0, ShimStatus.MAX_ITERATIONS, status), i)
 
 
@@ -157,7 +164,9 @@ def descent(objective: Objective, region: Region, start: Float[Array, " k"], lim
 
         def within(threshold):
             cut = jnp.where(limits.counted, threshold * scale, 0.0)
-            return jnp.clip(jnp.sign(x) * jnp.maximum(jnp.abs(x) - cut, 0.0), limits.lower / scale, limits.upper / scale)
+            return jnp.clip(
+                jnp.sign(x) * jnp.maximum(jnp.abs(x) - cut, 0.0), limits.lower / scale, limits.upper / scale
+            )
 
         total = limits.total
         if total is None:

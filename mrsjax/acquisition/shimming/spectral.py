@@ -11,10 +11,13 @@ from jaxtyping import Array, Float
 
 from mrsjax.acquisition.shimming.objectives import Objective
 from mrsjax.acquisition.shimming.region import Region
+from mrsjax.core.basis import BasisSet
 from mrsjax.core.fourier import exponentials, to_spectrum
+from mrsjax.core.metabolites import canonical
 from mrsjax.core.sampling import Sampling
 from mrsjax.inference import fisher
 from mrsjax.inference.varpro import Problem, Tree
+from mrsjax.physics.defaults import default_model
 from mrsjax.physics.factors import ShimDephasing
 from mrsjax.physics.model import SignalModel
 
@@ -32,7 +35,9 @@ class Line(NamedTuple):
     height: Float[Array, ""]
 
 
-def line(field: Float[Array, " r"], weight: Float[Array, " r"], *, lorentz: float = 2.0, band: float = 512.0, n: int = 512) -> Line:
+def line(
+    field: Float[Array, " r"], weight: Float[Array, " r"], *, lorentz: float = 2.0, band: float = 512.0, n: int = 512
+) -> Line:
     """The line of a singlet: exp(-pi lorentz t) times the dephasing of the field, transformed.
 
     **Arguments:** `field` Hz, `weight` sum 1; `lorentz`: FWHM of the homogeneous line, Hz; `band`: spectral width about the weighted mean of the
@@ -56,7 +61,9 @@ def line(field: Float[Array, " r"], weight: Float[Array, " r"], *, lorentz: floa
     def crossing(i, j):
         """Between i, below half the height, and its neighbour j, above."""
         rise = spectrum[j] - spectrum[i]
-        return frequency[i] + (frequency[j] - frequency[i]) * (height / 2 - spectrum[i]) / jnp.where(rise == 0, 1.0, rise)
+        return frequency[i] + (frequency[j] - frequency[i]) * (height / 2 - spectrum[i]) / jnp.where(
+            rise == 0, 1.0, rise
+        )
 
     fwhm = crossing(right, right - 1) - crossing(left, left + 1)
     return Line(frequency, spectrum, fwhm, frequency[top], height)
@@ -129,7 +136,14 @@ class CRLB(Objective):
         return jnp.sqrt(jnp.diagonal(covariance)) / size
 
 
-def crlb(model: SignalModel, amplitudes: dict[str, float], chosen: tuple[str, ...], *, snr: float = 40.0, reference: str = "NAA") -> CRLB:
+def crlb(
+    model: SignalModel,
+    amplitudes: dict[str, float],
+    chosen: tuple[str, ...],
+    *,
+    snr: float = 40.0,
+    reference: str = "NAA",
+) -> CRLB:
     """A `CRLB` objective by names.
 
     **Arguments:** `amplitudes`: name -> expected amplitude, the rest 0; `chosen`: names that count; `snr`: height of `reference` in the unshimmed model
@@ -147,3 +161,27 @@ def crlb(model: SignalModel, amplitudes: dict[str, float], chosen: tuple[str, ..
     alone = jnp.asarray([amplitudes[reference] if n == reference else 0.0 for n in model.names])
     height = jnp.max(model.spectrum(model.start(), alone).real)
     return CRLB(model, values, tuple(model.names.index(n) for n in chosen), float(height) / snr)
+
+
+#: Expected amplitudes, mmol/L: middles of the ranges of Shamaei et al. 2023 (normal brain, with its macromolecules left out).
+TYPICAL = {
+    "Ala": 0.8, "Asp": 1.5, "Cr": 7.5, "GABA": 1.5, "GPC": 1.25, "GSH": 2.25, "Glc": 1.5, "Gln": 4.5, "Glu": 9.25, "Gly": 0.7,
+    "Ins": 5.95, "Lac": 0.6, "NAA": 12.25, "NAAG": 1.5, "PCh": 1.5, "PCr": 4.25, "PE": 1.5, "Tau": 4.0, "sIns": 0.45,
+}  # fmt: skip
+
+
+def typical_model(basis: BasisSet) -> tuple[SignalModel, dict[str, float]]:
+    """A `SignalModel` of a brain spectrum for shimming, and its expected amplitudes: the basis' metabolites of `TYPICAL` with a Voigt line, parametric
+    macromolecules, the default baseline; at most 1024 points of the basis' dwell time, which at 3 T is more than the lines last.
+
+    **Raises:** `ValueError` when the basis has none of them.
+    """
+    names = tuple(n for n in basis.names if canonical(n) in {canonical(t) for t in TYPICAL})
+    if "NAA" not in [canonical(n) for n in names]:
+        raise ValueError(f"basis: wanted NAA and other brain metabolites, found {', '.join(basis.names)}")
+    table = {canonical(n): value for n, value in TYPICAL.items()}
+    s = basis.sampling
+    short = Sampling(s.dwell_time, s.central_frequency, min(s.n_points, 1024), ppm_ref=s.ppm_ref, nucleus=s.nucleus)
+    model = default_model(basis.select(names), short, lineshape="voigt")
+    amplitudes = {n: table[canonical(n)] for n in names}
+    return model, amplitudes | {n: 1.0 for n in model.names if n not in names}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -75,12 +77,19 @@ def cuboid_of_spar(header) -> Cuboid:
         values = {f"{axis}_{what}": float(header[f"{axis}_{what}"]) for axis in ("lr", "ap", "cc")
                   for what in ("size", "off_center", "angulation")}  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"SPAR header: wanted sizes, off-centres and angulations of lr, ap, cc, found none for {error}") from None
-    lr, ap, cc = (np.deg2rad(values[f"{axis}_angulation"]) for axis in ("lr", "ap", "cc"))
-    turn = _turn(0, lr) @ _turn(1, ap) @ _turn(2, cc)
+        raise ValueError(
+            f"SPAR header: wanted sizes, off-centres and angulations of lr, ap, cc, found none for {error}"
+        ) from None
+    turn = rotation([values[f"{axis}_angulation"] for axis in ("lr", "ap", "cc")])
     flip = np.diag([-1.0, -1.0, 1.0])  # LPS to RAS
     centre = flip @ [values[f"{axis}_off_center"] for axis in ("lr", "ap", "cc")]
     return Cuboid(centre, [values[f"{axis}_size"] for axis in ("lr", "ap", "cc")], flip @ turn @ flip)
+
+
+def rotation(degrees: Sequence[float]) -> Float[np.ndarray, "3 3"]:
+    """R_x R_y R_z of right-handed angles about x, y, z: columns are the turned axes."""
+    x, y, z = np.deg2rad(degrees)
+    return _turn(0, x) @ _turn(1, y) @ _turn(2, z)
 
 
 def _turn(axis: int, angle: float) -> np.ndarray:
