@@ -15,44 +15,30 @@ OBJECTIVES = ("mean-square", "huber", "percentile", "linewidth", "peak", "crlb")
 
 @click.command(
     epilog=(
-        "VOXEL: centre and size in mm (RAS+) x,y,z,dx,dy,dz, with three angles in degrees about x, y, z after them where the box is turned; or a file:"
-        " NIfTI-MRS or SPAR data (their geometry), or an image on the map's grid (its non-zero voxels)."
-        " COILS: CONVENTION:ORDER (plain, siemens, ge, philips; 1, 2, 3) or a 4-D NIfTI of measured channels in Hz for one unit."
+        "VOXEL: centre and size in mm (RAS+) x,y,z,dx,dy,dz, with three angles in degrees about x, y, z after them where"
+        " the box is turned; or a file: NIfTI-MRS or SPAR data (their geometry), or an image on the map's grid (its"
+        " non-zero voxels). COILS: CONVENTION:ORDER (plain, siemens, ge, philips; 1, 2, 3) or a 4-D NIfTI of measured"
+        " channels in Hz for one unit. Rarer options (docs/shimming.md): --huber-hz, --percentile, --metabolites and"
+        " --basis (crlb), --starts, --mask, --unit, --echo-difference-ms, --unwrap."
     )
 )
 @click.argument("fieldmap", type=click.Path())
 @click.option("--voxel", required=True, metavar="VOXEL", help="What to shim: numbers or a file, see below.")
 @click.option("--coils", default="plain:2", show_default=True, metavar="COILS", help="Shim channels, see below.")
-@click.option(
-    "--objective", type=click.Choice(OBJECTIVES), default="mean-square", show_default=True, help="What to make small."
-)
-@click.option(
-    "--huber-hz", type=float, default=10.0, show_default=True, help="Where huber turns from square to linear."
-)
-@click.option("--percentile", "level", type=float, default=80.0, show_default=True, help="Percentile of |field|.")
-@click.option("--metabolites", default="GABA,GSH,Gln,Glu", show_default=True, help="Whose Cramer-Rao bounds, for crlb.")
-@click.option(
-    "--basis", type=click.Path(), help="Basis set for crlb and the spectrum; default: packaged, PRESS TE 30 at 3 T."
-)
-@click.option(
-    "--volume-weight",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Penalty of lost volume, relative to the objective after least squares.",
-)
-@click.option(
-    "--limit", "limit", multiple=True, metavar="NAME=VALUE", help="Largest |current| of a channel; repeatable."
-)
+@click.option("--objective", type=click.Choice(OBJECTIVES), default="mean-square", help="What to make small.")
+@click.option("--volume-weight", type=float, default=0.0, help="Penalty of lost volume, relative to the objective.")
+@click.option("--limit", "limit", multiple=True, metavar="NAME=VALUE", help="Largest |current| of a channel.")
 @click.option("--total-limit", type=float, help="Largest sum of |current| of all channels.")
-@click.option(
-    "--starts", type=click.IntRange(1, 64), default=4, show_default=True, help="Starting points of a gradient method."
-)
-@click.option("--unit", type=click.Choice(["hz", "rad", "siemens"]), help="Of the map, where its sidecar does not say.")
-@click.option("--echo-difference-ms", type=float, help="Of a phase map, where its sidecar does not say.")
 @click.option("--magnitude", type=click.Path(), help="Magnitude image: where the map counts.")
-@click.option("--mask", type=click.Path(), help="Image, not 0 where the map counts.")
-@click.option("--unwrap", is_flag=True, help="Undo phase wraps (needs the extra shim).")
+@click.option("--huber-hz", type=float, default=10.0, hidden=True, help="Where huber turns from square to linear.")
+@click.option("--percentile", "level", type=float, default=80.0, hidden=True, help="Percentile of |field|.")
+@click.option("--metabolites", default="GABA,GSH,Gln,Glu", hidden=True, help="Whose Cramer-Rao bounds, for crlb.")
+@click.option("--basis", type=click.Path(), hidden=True, help="Basis set for crlb and the spectrum.")
+@click.option("--starts", type=click.IntRange(1, 64), default=4, hidden=True, help="Starts of a gradient method.")
+@click.option("--mask", type=click.Path(), hidden=True, help="Image, not 0 where the map counts.")
+@click.option("--unit", type=click.Choice(["hz", "rad", "siemens"]), hidden=True, help="Of the map.")
+@click.option("--echo-difference-ms", type=float, hidden=True, help="Of a phase map.")
+@click.option("--unwrap", is_flag=True, hidden=True, help="Undo phase wraps (needs the extra shim).")
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
 def shim(fieldmap: str, out: str, **options: Any):
     """Shim currents for a voxel of FIELDMAP, with the line and spectrum that they predict.

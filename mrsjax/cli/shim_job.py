@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -90,11 +92,23 @@ def run(
     chosen = tuple(n for n in metabolites if n in model.names) or ("NAA",)
     bound = crlb(model, amplitudes, chosen)
     sizes = jnp.asarray([amplitudes[n] for n in model.names])
+    currents = jnp.stack([jnp.zeros_like(found.currents), base.currents, found.currents])
+    evaluate = eqx.filter_jit(lambda bound, points, c: jax.lax.map(lambda x: bound.relative(points, x), c))
+    bounds = np.asarray(evaluate(bound, points, currents))
     return Shimmed(
-        field_map, voxel, points, channels, base, found, options["objective"], chosen,
-        tuple(np.asarray(bound.relative(points, r) if r is not None else 0)[list(bound.chosen)] for r in (jnp.zeros_like(found.currents), base.currents, found.currents)),
-        model, sizes, tuple(notes),
-    )  # fmt: skip
+        field_map,
+        voxel,
+        points,
+        channels,
+        base,
+        found,
+        options["objective"],
+        chosen,
+        bounds,
+        model,
+        sizes,
+        tuple(notes),
+    )
 
 
 def _region(place: tuple[float, ...] | Path, field_map: FieldMap, coils: Coils) -> tuple[Cuboid | None, Region]:

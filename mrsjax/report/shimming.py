@@ -24,7 +24,7 @@ _REACH = 100.0
 
 @dataclasses.dataclass(frozen=True)
 class Shimmed:
-    """A finished shim: the map, what was optimised on, least squares for comparison (`base`), the result (`found`), the bounds (relative CRLB) of `chosen`
+    """A finished shim: the map, what was optimised on, least squares for comparison (`base`), the result (`found`), the bounds (3, metabolites; relative CRLB) of `chosen`
     metabolites without currents, with least squares and with the result, and the model that predicts the spectrum.
     """
 
@@ -36,7 +36,7 @@ class Shimmed:
     found: ShimResult
     objective: str
     chosen: tuple[str, ...]
-    bounds: tuple[np.ndarray, np.ndarray, np.ndarray]
+    bounds: np.ndarray
     model: SignalModel
     amplitudes: Any
     notes: tuple[str, ...]
@@ -92,12 +92,14 @@ def _spectra(done: Shimmed) -> tuple[np.ndarray, list[np.ndarray]]:
     import equinox as eqx
     import jax.numpy as jnp
 
-    weight, spectra = done.region.weight, []
-    for field in (done.found.field_before, done.base.field, done.found.field):
+    @eqx.filter_jit
+    def spectrum(model, field, weight):
         shim = ShimDephasing(field - weight @ field, weight, jnp.zeros((len(field), 0)), histogram=True)
-        model = eqx.tree_at(lambda m: m.factors, done.model, (shim,))
-        spectra.append(np.asarray(model.spectrum(model.start(), done.amplitudes).real))
-    return np.asarray(done.model.ppm), spectra
+        model = eqx.tree_at(lambda m: m.factors, model, (shim,))
+        return model.spectrum(model.start(), done.amplitudes).real
+
+    fields = (done.found.field_before, done.base.field, done.found.field)
+    return np.asarray(done.model.ppm), [np.asarray(spectrum(done.model, f, done.region.weight)) for f in fields]
 
 
 def tables(done: Shimmed) -> dict[str, str]:

@@ -13,5 +13,7 @@ def sinus(n: int = 24, spacing: float = 5.0, strength: float = 3e6) -> FieldMap:
     place = empty.positions
     d = place - np.array([15.0, 75.0, -30.0])
     r = np.linalg.norm(d, axis=-1)
-    field = strength * (3 * (d[..., 2] / r) ** 2 - 1) / r**3 + 0.2 * place[..., 0] - 0.002 * place[..., 1] * place[..., 2]
+    field = (
+        strength * (3 * (d[..., 2] / r) ** 2 - 1) / r**3 + 0.2 * place[..., 0] - 0.002 * place[..., 1] * place[..., 2]
+    )
     return FieldMap(field, np.linalg.norm(place, axis=-1) < 50.0, affine)

@@ -5,7 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mrsjax.acquisition.shimming import Cuboid, Harmonics, MeasuredCoils, cuboid_of_affine, cuboid_of_spar, region, region_of_mask, stack
+from mrsjax.acquisition.shimming import (
+    Cuboid,
+    Harmonics,
+    MeasuredCoils,
+    cuboid_of_affine,
+    cuboid_of_spar,
+    region,
+    region_of_mask,
+    stack,
+)
 from mrsjax.acquisition.shimming.voxel import rotation
 from mrsjax.core import FieldMap
 from mrsjax.io import FormatError, read_field_map

@@ -17,6 +17,7 @@ from mrsjax.acquisition.shimming.region import Region as Region
 from mrsjax.acquisition.shimming.region import region as region
 from mrsjax.acquisition.shimming.region import region_of_mask as region_of_mask
 from mrsjax.acquisition.shimming.region import stack as stack
+from mrsjax.acquisition.shimming.robustness import perturbed as perturbed
 from mrsjax.acquisition.shimming.shim import ShimResult as ShimResult
 from mrsjax.acquisition.shimming.shim import in_words as in_words
 from mrsjax.acquisition.shimming.shim import limits_of as limits_of

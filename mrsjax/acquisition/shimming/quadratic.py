@@ -78,10 +78,10 @@ def _interior_point(g, b, rows, right):
         x, s, z, _, i = state
         dual, primal = residuals(x, s, z)
         ratio = z / s
-        matrix = g + (rows.T * ratio) @ rows
+        inverse = eliminate(g + (rows.T * ratio) @ rows, jnp.eye(len(b), dtype=g.dtype))
 
         def direction(target):
-            dx = eliminate(matrix, (-dual + rows.T @ (target / s - ratio * primal))[:, None])[:, 0]
+            dx = inverse @ (-dual + rows.T @ (target / s - ratio * primal))
             ds = -primal - rows @ dx
             return dx, ds, -(target + z * ds) / s
 

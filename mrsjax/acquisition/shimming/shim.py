@@ -159,6 +159,7 @@ def _starts(region: Region, limits: Limits, n: int, spread: float, seed: int) ->
 def _describe(objective, region: Region, found: Found, values, limits: Limits, coils: Coils) -> ShimResult:
     zero = jnp.zeros_like(found.currents)
     field = region.predicted(found.currents)
+    after, before = (line(f, region.weight) for f in (field, region.field))
     slack = 1e-6 * jnp.maximum(1.0, jnp.abs(found.currents))
     return ShimResult(
         found.currents,
@@ -166,10 +167,10 @@ def _describe(objective, region: Region, found: Found, values, limits: Limits, c
         objective(region, zero),
         field,
         region.field,
-        line(field, region.weight),
-        line(region.field, region.weight),
-        volume_kept(region, found.currents),
-        volume_kept(region, zero),
+        after,
+        before,
+        volume_kept(region, field, after.peak),
+        volume_kept(region, region.field, before.peak),
         found.status,
         found.iterations,
         (found.currents <= limits.lower + slack) | (found.currents >= limits.upper - slack),

@@ -50,7 +50,8 @@ def line(
     decay = ShimDephasing(field - centre, weight, jnp.zeros((field.shape[0], 0)), histogram=True)({}, sampling)
     decay = decay * exponentials(jnp.asarray(-jnp.pi * lorentz + 0j), sampling.dwell_time, n)
     m = _FILL * n
-    spectrum = to_spectrum(jnp.pad(decay, (0, m - n))).real * (np.sqrt(m) / band)
+    # the half-sided transform's real part has half the area
+    spectrum = to_spectrum(jnp.pad(decay, (0, m - n))).real * (2.0 * np.sqrt(m) / band)
     frequency = (jnp.arange(m) - m // 2) * (band / m) + centre
     top = jnp.argmax(spectrum)
     height = spectrum[top]
@@ -69,10 +70,13 @@ def line(
     return Line(frequency, spectrum, fwhm, frequency[top], height)
 
 
-def volume_kept(region: Region, currents: Float[Array, " k"], *, half_width: float = 12.0) -> Float[Array, ""]:
-    """Fraction of the whole voxel (also of what the map does not know) within `half_width` Hz of the line's maximum: what the spectrum shows."""
-    field = region.predicted(currents)
-    near = jnp.abs(field - line(field, region.weight).peak) <= half_width
+def volume_kept(
+    region: Region, field: Float[Array, " r"], peak: Float[Array, ""], *, half_width: float = 12.0
+) -> Float[Array, ""]:
+    """Fraction of the whole voxel (also of what the map does not know) whose field (Hz) is within `half_width` Hz of the line's maximum `peak`: what the
+    spectrum shows.
+    """
+    near = jnp.abs(field - peak) <= half_width
     return region.covered * (region.weight @ near.astype(field.dtype))
 
 
@@ -114,10 +118,10 @@ class CRLB(Objective):
     noise_sd: float = eqx.field(static=True, default=1.0)
 
     def __call__(self, region, currents):
-        return jnp.mean(self.relative(region, currents)[jnp.asarray(self.chosen)])
+        return jnp.mean(self.relative(region, currents))
 
-    def relative(self, region: Region, currents: Float[Array, " k"]) -> Float[Array, " m"]:
-        """Bound of each amplitude relative to the amplitude."""
+    def relative(self, region: Region, currents: Float[Array, " k"]) -> Float[Array, " c"]:
+        """Bound of each chosen amplitude relative to the amplitude."""
         field = region.predicted(currents)
         field = field - region.weight @ field
         shim = ShimDephasing(field, region.weight, jnp.zeros((field.shape[0], 0)), histogram=True)
@@ -133,7 +137,8 @@ class CRLB(Objective):
             1.0 / tree.sd**2,
         )
         covariance, *_ = fisher.covariance(model, tree, problem, tree.start, size)
-        return jnp.sqrt(jnp.diagonal(covariance)) / size
+        chosen = jnp.asarray(self.chosen)
+        return jnp.sqrt(jnp.diagonal(covariance)[chosen]) / size[chosen]
 
 
 def crlb(
