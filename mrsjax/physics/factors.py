@@ -53,12 +53,14 @@ class ShimDephasing(Factor):
     - `offset` (r,): field offsets, Hz; `weight` (r,): fractions of the voxel.
     - `maps` (r, k): field of each shim channel, Hz for a unit of current. The currents are the factor's parameters (`current`); with no
       channel the factor is fixed.
+    - `start` (k,): where a fit of the currents begins; None: 0, where the derivative vanishes for a channel that is odd over the voxel.
     - `histogram`: sum through a histogram of the field (error 3e-6, faster from some hundred points on) in place of the exact sum.
     """
 
     offset: Float[Array, " r"]
     weight: Float[Array, " r"]
     maps: Float[Array, "r k"]
+    start: Float[Array, " k"] | None = None
     current_limit: float = eqx.field(static=True, default=1e3)
     histogram: bool = eqx.field(static=True, default=False)
     name: str = eqx.field(static=True, default="shim")
@@ -67,8 +69,8 @@ class ShimDephasing(Factor):
         n = self.maps.shape[1]
         if n == 0:
             return {}
-        zero = jnp.zeros(n)
-        return {"current": Parameter(zero, lower=-self.current_limit, upper=self.current_limit, unit="1")}
+        start = jnp.zeros(n) if self.start is None else self.start
+        return {"current": Parameter(start, lower=-self.current_limit, upper=self.current_limit, unit="1")}
 
     def __call__(self, values, sampling):
         return self._sum(values, self.weight, sampling)
