@@ -79,7 +79,8 @@ def run(
         found = base
     else:
         say(f"optimising {options['objective']}")
-        if options["volume_weight"] > 0:
+        # without it the narrowest line is that of a small part of the voxel
+        if options["volume_weight"] > 0 and options["objective"] in ("linewidth", "peak", "crlb"):
             reference = float(objective(points, base.currents))
             objective = objective + (options["volume_weight"] * reference) * LostVolume()
         found = shim(points, channels, objective, limits=limits, starts=options["starts"])
