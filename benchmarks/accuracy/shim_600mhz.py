@@ -88,7 +88,7 @@ def _model(good, sampling, factors) -> SignalModel:
 
 def _residual(model, result, bad) -> float:
     curves = evaluate(model, result, bad[None], 0)
-    return float(np.linalg.norm(curves.residual.real) / np.linalg.norm(curves.data.real))
+    return float(np.linalg.norm(np.real(curves.residual)) / np.linalg.norm(np.real(curves.data)))
 
 
 def rows(data: pathlib.Path) -> list[Row]:
@@ -115,7 +115,12 @@ def rows(data: pathlib.Path) -> list[Row]:
         best = None
         for start in starts:
             shim = ShimDephasing(
-                jnp.zeros(len(weight)), jnp.asarray(weight), jnp.asarray(maps / scale), jnp.asarray(start), 50.0, True
+                offset=jnp.zeros(len(weight)),
+                weight=jnp.asarray(weight),
+                maps=jnp.asarray(maps / scale),
+                start=jnp.asarray(start),
+                current_limit=50.0,
+                histogram=True,
             )
             model = _model(good, sampling, (shim,))
             result = fit(model, bad[None])
@@ -132,8 +137,8 @@ def free_distribution(case, plain, good, bad, sampling, reach=6.0, step=0.15) ->
     """Non-negative weights of offsets on a grid, real parts of the spectra."""
     offset = np.arange(-reach, reach + step / 2, step)
     time = np.asarray(sampling.time)
-    columns = [np.asarray(plain.crop(jnp.asarray(good * np.exp(2j * np.pi * f * time)))).real for f in offset]
-    wanted = np.asarray(plain.crop(jnp.asarray(bad))).real
+    columns = [np.real(plain.crop(jnp.asarray(good * np.exp(2j * np.pi * f * time)))) for f in offset]
+    wanted = np.real(plain.crop(jnp.asarray(bad)))
     weight, rest = nnls(np.stack(columns, axis=1), wanted)
     mean = weight @ offset / weight.sum()
     return Row(case, "distribution", rest / np.linalg.norm(wanted), float("nan"),

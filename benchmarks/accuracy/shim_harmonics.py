@@ -39,7 +39,7 @@ def calibration(data: pathlib.Path) -> list[Row]:
         largest = int(np.argmax(np.abs(contribution)))
         alone, *_ = np.linalg.lstsq(design[:, [0, largest + 1]], measured, rcond=None)
         left = [np.var(measured - design @ found), np.var(measured - design[:, [0, largest + 1]] @ alone)]
-        r2 = [1 - v / np.var(measured) for v in left]
+        r2 = [float(1 - v / np.var(measured)) for v in left]
         rows.append(Row(harmonic_names(2)[largest], r2[0], r2[1], found[1 + largest] / applied))
     return rows
 

@@ -4,6 +4,7 @@ CPU time of one gradient over that of one value, and over that of 2 k values, on
 """
 
 import time
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -44,7 +45,7 @@ def main():
         for name, (objective, repeats) in objectives.items():
             value = eqx.filter_jit(lambda c, o=objective, r=r: o(r, c))
             gradient = eqx.filter_jit(jax.grad(lambda c, o=objective, r=r: o(r, c)))
-            one, all_ = cpu(lambda: value(at), repeats), cpu(lambda: gradient(at), repeats)
+            one, all_ = cpu(partial(value, at), repeats), cpu(partial(gradient, at), repeats)
             steps = 1e-3 * np.diag(np.asarray(scale))[1:]
             central = np.array([float(value(at + s) - value(at - s)) / 2e-3 for s in steps])
             exact = np.asarray(gradient(at) * scale)[1:]

@@ -81,9 +81,9 @@ def read_field_map(
         raise FormatError(place, "unit", found=repr(unit), wanted=", ".join(UNITS), fix="")
     sidecar = _sidecar(place)
     unit = _unit(place, data, sidecar) if unit is None else unit
-    echoes = [sidecar.get(f"EchoTime{i}") for i in (1, 2)]
-    if echo_difference is None and all(isinstance(e, int | float) for e in echoes):
-        echo_difference = abs(echoes[1] - echoes[0])
+    first, second = (sidecar.get(f"EchoTime{i}") for i in (1, 2))
+    if echo_difference is None and isinstance(first, int | float) and isinstance(second, int | float):
+        echo_difference = abs(second - first)
     if unit != "hz" and not echo_difference:
         raise FormatError(
             place, "EchoTime1, EchoTime2", found="neither in the sidecar", wanted="the difference of the echo times of a phase map",
@@ -168,7 +168,7 @@ def _unwrapped(path: Path, field: np.ndarray, known: np.ndarray, span: float) ->
             path, "unwrap", found="no scikit-image", wanted="the extra shim", fix="pip install 'mrsjax[shim]'"
         ) from None
     phase = np.ma.masked_array(field * (2 * np.pi / span), mask=~known)
-    turned = np.asarray(unwrap_phase(phase, rng=0).filled(0.0)) * (span / (2 * np.pi))
+    turned = np.ma.filled(unwrap_phase(phase, rng=0), 0.0) * (span / (2 * np.pi))
     turned -= span * np.round(np.median(turned[known]) / span)
     return np.where(known, turned, field)
 

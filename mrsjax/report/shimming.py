@@ -94,7 +94,9 @@ def _spectra(done: Shimmed) -> tuple[np.ndarray, list[np.ndarray]]:
 
     @eqx.filter_jit
     def spectrum(model, field, weight):
-        shim = ShimDephasing(field - weight @ field, weight, jnp.zeros((len(field), 0)), histogram=True)
+        shim = ShimDephasing(
+            offset=field - weight @ field, weight=weight, maps=jnp.zeros((len(field), 0)), histogram=True
+        )
         model = eqx.tree_at(lambda m: m.factors, model, (shim,))
         return model.spectrum(model.start(), done.amplitudes).real
 

@@ -23,10 +23,10 @@ class Coils(eqx.Module):
     units: eqx.AbstractVar[tuple[str, ...]]
 
     @abc.abstractmethod
-    def maps(self, position: Float[Array, "r 3"]) -> Float[Array, "r k"]:
+    def maps(self, position: Float[Array | np.ndarray, "r 3"]) -> Float[Array, "r k"]:
         """Field of one unit of each channel, Hz, at positions in patient space, mm."""
 
-    def covers(self, position: np.ndarray) -> np.ndarray:
+    def covers(self, position: Array | np.ndarray) -> np.ndarray:
         """Where (r,) the channels' fields are known."""
         return np.ones(len(position), dtype=bool)
 

@@ -91,7 +91,10 @@ def interpolate(field_map: FieldMap, position: np.ndarray) -> tuple[np.ndarray, 
     known[known] = field_map.known[tuple(nearest[:, known])]
     filled = field_map.field
     if not field_map.known.all():
-        _, source = distance_transform_edt(~field_map.known, sampling=field_map.voxel_size, return_indices=True)
+        source = distance_transform_edt(
+            ~field_map.known, sampling=field_map.voxel_size, return_distances=False, return_indices=True
+        )
+        assert source is not None
         filled = filled[tuple(source)]
     return map_coordinates(filled.astype(float), index, order=1, mode="nearest"), known
 

@@ -21,10 +21,9 @@ from mrsjax.acquisition.shimming.solvers import (
     LeastSquares,
     SequentialQuadratic,
     ShimStatus,
-    descent,
     least_squares,
+    minimise,
     normal_equations,
-    sequential_quadratic,
 )
 from mrsjax.acquisition.shimming.spectral import Line, line, volume_kept
 
@@ -130,8 +129,7 @@ _one = eqx.filter_jit(least_squares)
 
 @eqx.filter_jit
 def _many(objective, region, starts, limits, solver) -> tuple[Found, Float[Array, " starts"]]:
-    run = sequential_quadratic if isinstance(solver, SequentialQuadratic) else descent
-    ends = jax.vmap(lambda s: run(objective, region, s, limits, solver))(starts)
+    ends = jax.vmap(lambda s: minimise(objective, region, s, limits, solver))(starts)
     best = jnp.argmin(jnp.where(jnp.isfinite(ends.value), ends.value, jnp.inf))
     return jax.tree.map(lambda x: x[best], ends), ends.value
 
@@ -205,8 +203,7 @@ def _each(regions, objective, limits, solver) -> Found:
         base = least_squares(region, limits, LeastSquares() if not isinstance(solver, LeastSquares) else solver)
         if isinstance(solver, LeastSquares):
             return base
-        run = sequential_quadratic if isinstance(solver, SequentialQuadratic) else descent
-        return run(objective, region, base.currents, limits, solver)
+        return minimise(objective, region, base.currents, limits, solver)
 
     return jax.vmap(one)(regions)
 

@@ -199,3 +199,15 @@ def descent(objective: Objective, region: Region, start: Float[Array, " k"], lim
     (_, _, best, lowest), _ = lax.scan(step, carry, None, length=solver.steps)
     status = jnp.where(jnp.isfinite(lowest), ShimStatus.MAX_ITERATIONS, ShimStatus.INVALID)
     return Found(best * scale, lowest, status, jnp.int32(solver.steps))
+
+
+def minimise(
+    objective: Objective,
+    region: Region,
+    start: Float[Array, " k"],
+    limits: Limits,
+    solver: SequentialQuadratic | Descent,
+) -> Found:
+    """A gradient method by the type of its configuration."""
+    run = sequential_quadratic if isinstance(solver, SequentialQuadratic) else descent
+    return run(objective, region, start, limits, solver)  # pyright: ignore[reportArgumentType]

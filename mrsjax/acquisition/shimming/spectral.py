@@ -47,7 +47,9 @@ def line(
     """
     sampling = Sampling(1.0 / band, 1e8, n)
     centre = weight @ field
-    decay = ShimDephasing(field - centre, weight, jnp.zeros((field.shape[0], 0)), histogram=True)({}, sampling)
+    decay = ShimDephasing(offset=field - centre, weight=weight, maps=jnp.zeros((field.shape[0], 0)), histogram=True)(
+        {}, sampling
+    )
     decay = decay * exponentials(jnp.asarray(-jnp.pi * lorentz + 0j), sampling.dwell_time, n)
     m = _FILL * n
     # the half-sided transform's real part has half the area
@@ -124,7 +126,7 @@ class CRLB(Objective):
         """Bound of each chosen amplitude relative to the amplitude."""
         field = region.predicted(currents)
         field = field - region.weight @ field
-        shim = ShimDephasing(field, region.weight, jnp.zeros((field.shape[0], 0)), histogram=True)
+        shim = ShimDephasing(offset=field, weight=region.weight, maps=jnp.zeros((field.shape[0], 0)), histogram=True)
         model = eqx.tree_at(lambda m: m.factors, self.model, (*self.model.factors, shim))
         tree = Tree(self.model)
         size = self.amplitudes / self.noise_sd
@@ -186,7 +188,9 @@ def typical_model(basis: BasisSet) -> tuple[SignalModel, dict[str, float]]:
         raise ValueError(f"basis: wanted NAA and other brain metabolites, found {', '.join(basis.names)}")
     table = {canonical(n): value for n, value in TYPICAL.items()}
     s = basis.sampling
-    short = Sampling(s.dwell_time, s.central_frequency, min(s.n_points, 1024), ppm_ref=s.ppm_ref, nucleus=s.nucleus)
+    short = Sampling(
+        s.dwell_time, s.central_frequency, min(s.n_points, 1024), ppm_ref=float(s.ppm_ref), nucleus=s.nucleus
+    )
     model = default_model(basis.select(names), short, lineshape="voigt")
     amplitudes = {n: table[canonical(n)] for n in names}
     return model, amplitudes | {n: 1.0 for n in model.names if n not in names}

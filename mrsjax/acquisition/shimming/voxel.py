@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import equinox as eqx
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
 
 
 def _array(x) -> Float[Array, "..."]:
@@ -36,7 +38,9 @@ class Cuboid(eqx.Module):
         if not isinstance(self.size, jax.core.Tracer) and not np.all(np.asarray(self.size) > 0):
             raise ValueError(f"voxel: wanted a size of three positive lengths in mm, found {np.asarray(self.size)}")
 
-    def inside(self, position: Float[Array, "*s 3"], edge: float | Float[Array, ""] = 0.0) -> Float[Array, "*s"]:
+    def inside(
+        self, position: Float[Array | np.ndarray, "*s 3"], edge: float | Float[Array, ""] = 0.0
+    ) -> Float[Array, "*s"]:
         """Membership of positions (mm): 1 inside, 0 outside; with `edge` > 0 a product of sigmoids that fall from 0.88 to 0.12 over `edge` mm at
         each wall, differentiable in centre, size and rotation.
         """
