@@ -23,7 +23,7 @@ def test_readme_python_runs_and_prints_what_it_says(tmp_path):
     )
     name, status, *shape = out.stdout.split()
     assert (name, status) == ("NAA", "[0]"), out.stdout
-    assert " ".join(shape) == "(35,)"
+    assert " ".join(shape) == "(36,)"
 
 
 def test_readme_commands_are_the_gate():
@@ -39,8 +39,8 @@ def test_readme_commands_are_the_gate():
 def test_python_of_the_docs_runs(page, tmp_path, monkeypatch, capsys):
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    for code in blocks:
-        exec(compile(code, str(page), "exec"), {})
+    done = [exec(compile(code, str(page), "exec"), {}) for code in blocks]  # an exception fails the test
+    assert len(done) == page.read_text().count("```python")
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.stem)

@@ -56,6 +56,7 @@ class Point(eqx.Module):
     linear: Linear
     gradient: Float[Array, " p"]
     curvature: Float[Array, "p p"]
+    cross: Float[Array, "m p"]  # A W J', what the curvature and the covariance project with
 
 
 class Tree(eqx.Module):
@@ -93,12 +94,23 @@ def smooth(model: SignalModel, problem: Problem, rows: Float[Array, "r 2k"]) -> 
     return (parts * root).reshape(rows.shape[0], -1)
 
 
+def gram_matrix(problem: Problem, a: Float[Array, "m 2k"], pa: Float[Array, "m 2j"]) -> Float[Array, "m m"]:
+    """A W A' + P, with what rounding can make of the difference (a part of A A') added to its diagonal.
+
+    A component that is all but a baseline (a broad line at the edge of the window) leaves nothing else than rounding of W A', and
+    the matrix would not be positive definite.
+    """
+    total = a @ a.T
+    rounding = 50 * jnp.finfo(a.dtype).eps * jnp.diagonal(total)
+    return total - pa @ pa.T + problem.precision + jnp.diag(rounding)
+
+
 def linear_solution(model: SignalModel, problem: Problem, design: Complex[Array, "m k"], passive: Bool[Array, " m"]):
     """Non-negative amplitudes for a design; returns `Linear` (without the prior of theta) and `Parts`."""
     a = stacked(design)
     z = stacked(problem.data[None])
     pa, pz = smooth(model, problem, a), smooth(model, problem, z)
-    gram = a @ a.T - pa @ pa.T + problem.precision
+    gram = gram_matrix(problem, a, pa)
     b = a @ z[0] - pa @ pz[0]
     c, passive = nnls(gram, b, passive)
     rest = z - c @ a
@@ -123,7 +135,7 @@ def point(
     gradient = weight * (theta - tree.mean) - (j @ at.rest - pj @ at.smooth_rest)
     cost = linear.cost + 0.5 * jnp.sum(weight * (theta - tree.mean) ** 2)
     linear = eqx.tree_at(lambda x: x.cost, linear, cost)
-    return Point(theta, linear, gradient, curvature)
+    return Point(theta, linear, gradient, curvature, cross)
 
 
 class State(eqx.Module):
@@ -141,7 +153,13 @@ def begin(model: SignalModel, theta: Float[Array, " p"], tree: Tree) -> State:
     m, p, dtype = len(model.names), theta.shape[0], theta.dtype
     infinite = jnp.asarray(jnp.inf, dtype)
     linear = Linear(infinite, jnp.zeros(m, dtype), jnp.ones(m, bool), jnp.eye(m, dtype=dtype))
-    at = Point(jnp.clip(theta, tree.lower, tree.upper), linear, jnp.zeros(p, dtype), jnp.eye(p, dtype=dtype))
+    at = Point(
+        jnp.clip(theta, tree.lower, tree.upper),
+        linear,
+        jnp.zeros(p, dtype),
+        jnp.eye(p, dtype=dtype),
+        jnp.zeros((m, p), dtype),
+    )
     return State(at, jnp.asarray(1e-2, dtype), infinite, jnp.int32(0), jnp.int32(0))
 
 
