@@ -15,8 +15,8 @@ from mrsjax.core.basis import BasisSet
 from mrsjax.core.fourier import exponentials, to_spectrum
 from mrsjax.core.metabolites import canonical
 from mrsjax.core.sampling import Sampling
-from mrsjax.inference import fisher
-from mrsjax.inference.varpro import Problem, Tree
+from mrsjax.inference.linalg import inverse, masked, schur
+from mrsjax.inference.varpro import Problem, Tree, gram_matrix, rows_of, smooth, stacked
 from mrsjax.physics.defaults import default_model
 from mrsjax.physics.factors import ShimDephasing
 from mrsjax.physics.model import SignalModel
@@ -138,9 +138,25 @@ class CRLB(Objective):
             precision,
             1.0 / tree.sd**2,
         )
-        covariance, *_ = fisher.covariance(model, tree, problem, tree.start, size)
+        covariance = _covariance(model, tree, problem, size)
         chosen = jnp.asarray(self.chosen)
         return jnp.sqrt(jnp.diagonal(covariance)[chosen]) / size[chosen]
+
+
+def _covariance(
+    model: SignalModel, tree: Tree, problem: Problem, amplitudes: Float[Array, " m"]
+) -> Float[Array, "m m"]:
+    """Covariance of the amplitudes at the model's start values, as `inference.fisher`, but with the amplitudes given and differentiable: no fit is made."""
+    values = tree.unravel(tree.start)
+    design, fids = model.design(values)
+    a, j = stacked(design), stacked(rows_of(model.jacobian(values, amplitudes, fids)))
+    pa, pj = smooth(model, problem, a), smooth(model, problem, j)
+    gram, cross = gram_matrix(problem, a, pa), a @ j.T - pa @ pj.T
+    free = (tree.start > tree.lower) & (tree.start < tree.upper)
+    inner = inverse(masked(schur(gram, cross, j @ j.T - pj @ pj.T) + jnp.diag(problem.weight), free))
+    known = inverse(gram)
+    back = known @ jnp.where(free[None, :], cross, 0.0)
+    return known + back @ inner @ back.T
 
 
 def crlb(
