@@ -4,6 +4,7 @@ from mrsjax.core.basis import BasisSet as BasisSet
 from mrsjax.core.data import DIMS as DIMS
 from mrsjax.core.data import Acquisition as Acquisition
 from mrsjax.core.data import FIDs as FIDs
+from mrsjax.core.field_map import FieldMap as FieldMap
 from mrsjax.core.fourier import cis as cis
 from mrsjax.core.fourier import exponentials as exponentials
 from mrsjax.core.fourier import to_fid as to_fid

@@ -3,6 +3,7 @@
 from mrsjax.io.doctor import check as check
 from mrsjax.io.errors import FormatError as FormatError
 from mrsjax.io.errors import MirroredWarning as MirroredWarning
+from mrsjax.io.field_map import read_field_map as read_field_map
 from mrsjax.io.findings import Finding as Finding
 from mrsjax.io.findings import Level as Level
 from mrsjax.io.formats import detect as detect

@@ -7,6 +7,8 @@ from mrsjax.physics.baseline import spline as spline
 from mrsjax.physics.baseline import with_columns as with_columns
 from mrsjax.physics.defaults import STIFFNESS as STIFFNESS
 from mrsjax.physics.defaults import default_model as default_model
+from mrsjax.physics.dephasing import direct_sum as direct_sum
+from mrsjax.physics.dephasing import histogram_sum as histogram_sum
 from mrsjax.physics.factors import EddyPhase as EddyPhase
 from mrsjax.physics.factors import Factor as Factor
 from mrsjax.physics.factors import ShimDephasing as ShimDephasing
@@ -21,3 +23,8 @@ from mrsjax.physics.model import window_of as window_of
 from mrsjax.physics.phase import Phase as Phase
 from mrsjax.physics.ratios import RatioPrior as RatioPrior
 from mrsjax.physics.ratios import ratio_prior as ratio_prior
+from mrsjax.physics.solid_harmonics import CONVENTIONS as CONVENTIONS
+from mrsjax.physics.solid_harmonics import harmonic_names as harmonic_names
+from mrsjax.physics.solid_harmonics import shim_fields as shim_fields
+from mrsjax.physics.solid_harmonics import solid_harmonics as solid_harmonics
+from mrsjax.physics.susceptibility import dipole_field as dipole_field

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from mrsjax.core.fourier import cis, exponentials
+from mrsjax.core.fourier import cis
 from mrsjax.core.parameters import Parameter
 from mrsjax.core.sampling import Sampling
+from mrsjax.physics.dephasing import direct_sum, histogram_sum
 
 
 class Factor(eqx.Module):
@@ -52,21 +53,33 @@ class ShimDephasing(Factor):
     - `offset` (r,): field offsets, Hz; `weight` (r,): fractions of the voxel.
     - `maps` (r, k): field of each shim channel, Hz for a unit of current. The currents are the factor's parameters (`current`); with no
       channel the factor is fixed.
+    - `start` (k,): where a fit of the currents begins; None: 0, where the derivative vanishes for a channel that is odd over the voxel.
+    - `histogram`: sum through a histogram of the field (error 3e-6, faster from some hundred points on) in place of the exact sum.
     """
 
     offset: Float[Array, " r"]
     weight: Float[Array, " r"]
     maps: Float[Array, "r k"]
+    start: Float[Array, " k"] | None = None
     current_limit: float = eqx.field(static=True, default=1e3)
+    histogram: bool = eqx.field(static=True, default=False)
     name: str = eqx.field(static=True, default="shim")
 
     def parameters(self):
         n = self.maps.shape[1]
         if n == 0:
             return {}
-        zero = jnp.zeros(n)
-        return {"current": Parameter(zero, lower=-self.current_limit, upper=self.current_limit, unit="1")}
+        start = jnp.zeros(n) if self.start is None else self.start
+        return {"current": Parameter(start, lower=-self.current_limit, upper=self.current_limit, unit="1")}
 
     def __call__(self, values, sampling):
+        return self._sum(values, self.weight, sampling)
+
+    def jacobian(self, values, sampling):
+        # dD/dcurrent_k = 2 pi i t sum_r w_r maps_rk exp(2 pi i field_r t): the same sum with other weights
+        sums = self._sum(values, self.weight * self.maps.T, sampling)
+        return {"current": 2j * jnp.pi * sampling.time * sums}
+
+    def _sum(self, values, weight, sampling):
         field = self.offset if not values else self.offset + self.maps @ values["current"]
-        return self.weight @ exponentials(2j * jnp.pi * field, sampling.dwell_time, sampling.n_points)
+        return (histogram_sum if self.histogram else direct_sum)(field, weight, sampling)

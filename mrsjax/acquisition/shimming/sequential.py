@@ -1,0 +1,172 @@
+"""Shimming without a field map: the field is inferred from the spectra themselves, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Complex, Float, Key
+
+from mrsjax.core.sampling import Sampling
+from mrsjax.inference.linalg import solve
+from mrsjax.physics.dephasing import direct_sum
+
+#: Smallest number of acquisitions that one compiled inference takes; more are padded to the next.
+_SIZES = (2, 4, 7, 10, 16, 32)
+
+
+class Sample(eqx.Module):
+    """The sample of a spectrometer: `weight` (r,) of its points, sum 1; `maps` (r, k): field of each channel, Hz for one unit, at the points; the FIDs'
+    `sampling`; `spread`: expected currents of the unknown field, one standard deviation for each channel.
+    """
+
+    weight: Float[Array, " r"]
+    maps: Float[Array, "r k"]
+    spread: Float[Array, " k"]
+    sampling: Sampling
+
+    def decay(
+        self, currents: Float[Array, " k"], lorentz: Float[Array, ""]
+    ) -> tuple[Float[Array, " n"], Float[Array, "k n"]]:
+        """|D(t; currents)| exp(-pi lorentz t), the magnitude of a FID of one line, free of phase and frequency; and its derivatives by the currents."""
+        time = self.sampling.time
+        rows = jnp.concatenate([self.weight[None], self.weight * self.maps.T])
+        sums = direct_sum(self.maps @ currents, rows, self.sampling)
+        size = jnp.sqrt(sums[0].real ** 2 + sums[0].imag ** 2 + 1e-8)
+        slope = (jnp.conj(sums[0]) * (2j * jnp.pi * time * sums[1:])).real / size
+        fall = jnp.exp(-jnp.pi * lorentz * time)
+        return size * fall, slope * fall
+
+
+class Belief(eqx.Module):
+    """The inferred field as currents that would make it, the homogeneous width (Hz), the cost of each start, in the order of the cost."""
+
+    currents: Float[Array, "s k"]
+    lorentz: Float[Array, " s"]
+    cost: Float[Array, " s"]
+
+
+def infer(
+    sample: Sample,
+    fids: Complex[np.ndarray, "m n"],
+    settings: Float[np.ndarray, "m k"],
+    *,
+    noise_sd: float,
+    starts: int = 16,
+    known: Belief | None = None,
+    key: Key[Array, ""],
+) -> Belief:
+    """The field's currents d from m FIDs acquired at known shim settings, each of one line with the decay of d + setting.
+
+        minimise sum_i |abs(fid_i) / a - decay(d + setting_i, lorentz)|^2 / sigma^2 + |d / spread|^2,   a the common amplitude
+
+    by Levenberg-Marquardt from `starts` random d (and those of `known`). Magnitudes are free of the phase and frequency of each acquisition; the
+    signs that one magnitude cannot tell come from the settings.
+    """
+    m, k = settings.shape
+    size = next(s for s in _SIZES if s >= m)
+    data = np.zeros((size, fids.shape[1]))
+    # the noise lifts a magnitude: E|s|^2 = signal^2 + 2 sigma^2
+    data[:m] = np.sqrt(np.maximum(np.abs(fids) ** 2 - 2 * noise_sd**2, 0.0))
+    amplitude = data[:m, 0].mean()
+    padded = np.zeros((size, k))
+    padded[:m] = settings
+    used = (np.arange(size) < m).astype(float)
+    draws = np.array(sample.spread * jax.random.normal(key, (starts, k)))
+    if known is not None:
+        draws[: len(known.currents) // 2] = np.asarray(known.currents)[: len(known.currents) // 2]
+    theta = np.concatenate([draws, np.full((starts, 2), [np.log(0.5), 0.0])], axis=1)
+    theta, cost = _minimise(
+        sample,
+        jnp.asarray(data / amplitude),
+        jnp.asarray(padded),
+        jnp.asarray(used),
+        noise_sd / amplitude,
+        jnp.asarray(theta),
+    )
+    order = jnp.argsort(cost)
+    return Belief(theta[order, :k], jnp.exp(theta[order, k]), cost[order])
+
+
+@eqx.filter_jit
+def _minimise(sample: Sample, data, settings, used, sigma, theta):
+    k = settings.shape[1]
+
+    # what the model leaves out (cross-talk, higher orders) counts as 1 % of the signal
+    scale = jnp.sqrt(sigma**2 + 1e-4)
+    mean = jnp.zeros(k + 2).at[k].set(jnp.log(0.5))
+    sd = jnp.concatenate([2.0 * sample.spread, jnp.asarray([0.5, 0.1])])
+
+    def evaluate(x):
+        """Cost, gradient and Gauss-Newton matrix at (currents, log lorentz, log amplitude)."""
+        lorentz = jnp.exp(x[k])
+        model, slope = jax.vmap(lambda s: sample.decay(x[:k] + s, lorentz))(settings)
+        model, slope = jnp.exp(x[k + 1]) * model, jnp.exp(x[k + 1]) * slope
+        rest = used[:, None] * (model - data) / scale
+        width = -jnp.pi * lorentz * sample.sampling.time * model
+        j = jnp.concatenate([slope, width[:, None], model[:, None]], axis=1) * used[:, None, None] / scale
+        off = (x - mean) / sd
+        cost = 0.5 * (jnp.sum(rest**2) + jnp.sum(off**2))
+        return cost, jnp.einsum("mkn,mn->k", j, rest) + off / sd, jnp.einsum("mkn,mln->kl", j, j) + jnp.diag(sd**-2)
+
+    free = jnp.ones(k + 2, bool)
+
+    def step(state, _):
+        x, at, damping = state
+        _, gradient, matrix = at
+        trial = x - solve(matrix + damping * jnp.diag(jnp.diagonal(matrix)), gradient, free)
+        new = evaluate(trial)
+        better = new[0] < at[0]
+        x, at = jax.tree.map(lambda a, b: jnp.where(better, a, b), (trial, new), (x, at))
+        return (x, at, jnp.where(better, damping * 0.3, damping * 5.0)), None
+
+    def one(x):
+        (x, at, _), _ = lax.scan(step, (x, evaluate(x), jnp.asarray(0.1)), None, length=18)
+        return x, at[0]
+
+    return lax.map(one, theta)
+
+
+def shim_by_spectra(
+    acquire: Callable[[Float[np.ndarray, " k"]], Complex[np.ndarray, " n"]],
+    sample: Sample,
+    *,
+    noise_sd: float,
+    good_enough: Callable[[Complex[np.ndarray, " n"]], bool],
+    most: int = 10,
+    key: Key[Array, ""],
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "m k"]]:
+    """Shims a spectrometer by its spectra: acquire, infer the field through the model, go where it would vanish, repeat.
+
+    **Arguments:** `acquire(setting)`: a FID at shim currents; `good_enough(fid)`: whether to stop; `most`: acquisitions. The second acquisition is a probe
+    with all channels at one expected current, which tells the signs.
+
+    **Returns:** the setting whose FID lasts longest (largest sum of |fid|), and all settings in order.
+    """
+    settings = [np.zeros(len(sample.spread))]
+    fids = [np.asarray(acquire(settings[0]))]
+    belief = None
+    while len(settings) < most and not good_enough(fids[-1]):
+        if len(settings) == 1:
+            settings.append(np.asarray(sample.spread) * 0.7)
+        else:
+            key, now = jax.random.split(key)
+            belief = infer(sample, np.stack(fids), np.stack(settings), noise_sd=noise_sd, known=belief, key=now)
+            settings.append(_next(belief, settings, np.asarray(sample.spread)))
+        fids.append(np.asarray(acquire(settings[-1])))
+    best = int(np.argmax([np.abs(f).sum() for f in fids]))
+    return settings[best], np.stack(settings)
+
+
+def _next(belief: Belief, settings: list[np.ndarray], spread: np.ndarray) -> np.ndarray:
+    """Minus the most likely field; where that was tried already, the next likely one that was not, else a small random step away."""
+    tried = np.stack(settings) / spread
+    for candidate in np.asarray(-belief.currents):
+        if np.linalg.norm(tried - candidate / spread, axis=1).min() > 0.02:
+            return candidate
+    rng = np.random.default_rng(len(settings))
+    return np.asarray(-belief.currents[0]) + 0.05 * spread * rng.normal(size=len(spread))

@@ -1,0 +1,230 @@
+"""Solvers against scipy, problem table x solver table; objectives and their gradients."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from scipy.optimize import lsq_linear, minimize
+
+from mrsjax.acquisition.shimming import (
+    Average,
+    BandLeakage,
+    Cuboid,
+    CurrentPenalty,
+    Descent,
+    Harmonics,
+    Huber,
+    InversePeak,
+    LeastSquares,
+    Linewidth,
+    LostVolume,
+    MeanSquare,
+    Percentile,
+    Region,
+    SequentialQuadratic,
+    ShimStatus,
+    crlb,
+    limits_of,
+    region,
+    shim,
+    shim_each,
+    stack,
+    volume_kept,
+)
+from mrsjax.acquisition.shimming import (
+    line as shim_line,
+)
+from mrsjax.acquisition.shimming.robustness import perturbed
+from tests.acquisition.fields import sinus
+from tests.physics.examples import brain
+
+COILS = Harmonics(2, "siemens")
+
+
+@pytest.fixture(scope="module")
+def voxel() -> Region:
+    return region(sinus(), Cuboid([5, 30, 0], [20, 20, 20]), COILS, points=6)
+
+
+def _oracle(r: Region, limits, ridge=0.0):
+    root = np.sqrt(np.asarray(r.weight))
+    a, b = root[:, None] * np.asarray(r.maps), -root * np.asarray(r.field)
+    bounds = (np.asarray(limits.lower), np.asarray(limits.upper))
+    return lsq_linear(a, b, bounds=bounds, method="bvls", tol=1e-14).x
+
+
+LIMITS = {
+    "free": ({}, None),
+    "bounds": ({"X": 3.0, "Z2": 10.0, "Y": (-1.0, 0.0)}, None),
+    "total": ({"X": 3.0}, 80.0),
+}
+
+
+def _total_oracle(r, limits):
+    """Currents as differences of non-negative parts: smooth for SLSQP."""
+    gram = np.asarray(r.maps.T @ (r.weight[:, None] * r.maps))
+    right = -np.asarray(r.maps.T @ (r.weight * r.field))
+    k, scale = len(right), 1 / np.sqrt(np.diag(gram))
+    cost = lambda v: 0.5 * (x := (v[:k] - v[k:]) * scale) @ gram @ x - right @ x  # noqa: E731
+    slope = lambda v: np.r_[g := (gram @ ((v[:k] - v[k:]) * scale) - right) * scale, -g]  # noqa: E731
+    counted = np.tile(np.where(limits.counted, scale, 0.0), 2)
+    upper = np.minimum(np.r_[np.asarray(limits.upper), -np.asarray(limits.lower)] / np.tile(scale, 2), 1e4)
+    rule = {"type": "ineq", "fun": lambda v: float(limits.total) - counted @ v, "jac": lambda v: -counted}
+    end = minimize(
+        cost, np.zeros(2 * k), jac=slope, bounds=list(zip(0 * upper, upper, strict=True)), constraints=[rule],
+        method="SLSQP", options={"ftol": 1e-15, "maxiter": 2000},
+    )  # fmt: skip
+    return (end.x[:k] - end.x[k:]) * scale
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_least_squares_is_exact(voxel, case):
+    limit, total = LIMITS[case]
+    limits = limits_of(COILS, limit, total)
+    result = shim(voxel, COILS, limits=limits)
+    assert int(result.status) == ShimStatus.CONVERGED
+    wanted = _oracle(voxel, limits) if total is None else _total_oracle(voxel, limits)
+    value = float(MeanSquare()(voxel, jnp.asarray(wanted)))
+    assert float(result.value) <= value * (1 + 1e-6)
+    if total is None:
+        np.testing.assert_allclose(result.currents, wanted, rtol=1e-5, atol=1e-5)
+    else:
+        assert float(jnp.abs(result.currents[1:]).sum()) <= total * (1 + 1e-6)
+        np.testing.assert_allclose(float(result.value), value, rtol=1e-4)
+    assert bool(result.at_limit.any()) == (case != "free")
+    assert float(result.line.fwhm) < float(result.line_before.fwhm)
+
+
+@pytest.mark.parametrize(
+    ("case", "solver"),
+    [("bounds", SequentialQuadratic()), ("total", Descent(optax.adam(0.3), 800))],
+    ids=["sequential", "descent"],
+)
+def test_gradient_methods_find_the_same_minimum(voxel, case, solver):
+    limit, total = LIMITS[case]
+    limits = limits_of(COILS, limit, total)
+    exact = shim(voxel, COILS, limits=limits)
+    # away from the least-squares start: the second of two starts is no current
+    result = shim(voxel, COILS, MeanSquare(), limits=limits, solver=solver, starts=2)
+    np.testing.assert_allclose(
+        result.spread[1], exact.value, rtol=1e-4 if isinstance(solver, SequentialQuadratic) else 0.03
+    )
+
+
+def test_many_regions_in_one_program_are_each_alone():
+    regions = [region(sinus(), Cuboid([5, y, 0], [15, 15, 15]), COILS, points=n) for y, n in ((0.0, 4), (25.0, 5))]
+    limits = limits_of(COILS, {"X": 2.0})
+    both = shim_each(stack(regions), COILS, limits=limits)
+    for i, r in enumerate(regions):
+        np.testing.assert_allclose(both.currents[i], _oracle(r, limits), rtol=1e-5, atol=1e-5)
+    assert np.all(np.asarray(both.status) == ShimStatus.CONVERGED)
+
+
+def test_line_of_a_uniform_and_of_a_gaussian_field():
+    field = jnp.linspace(-15.0, 15.0, 3001) + 7.0
+    line = jax.jit(shim_line, static_argnames=("lorentz", "n"))
+    flat = line(field, jnp.full(3001, 1 / 3001), lorentz=1.0)
+    assert abs(float(flat.fwhm) - 30.0) < 0.3
+    normal = jax.scipy.stats.norm.ppf((jnp.arange(3001) + 0.5) / 3001)
+    gauss = line(3.0 + 5.0 * normal, jnp.full(3001, 1 / 3001), lorentz=0.01)
+    assert abs(float(gauss.fwhm) - 2.3548 * 5.0) < 0.1
+    single = line(jnp.zeros(3) + 40.0, jnp.full(3, 1 / 3), lorentz=4.0)
+    np.testing.assert_allclose([single.fwhm, single.peak], [4.0, 40.0], atol=0.1)
+    np.testing.assert_allclose(single.height, 2 / (np.pi * 4.0), rtol=0.02)
+    step = single.frequency[1] - single.frequency[0]
+    np.testing.assert_allclose(single.spectrum.sum() * step, 1.0, atol=0.02)
+
+
+def test_volume_kept_is_of_the_whole_voxel():
+    field = jnp.asarray([0.0] * 6 + [100.0] * 4)
+    r = Region(field, jnp.full(10, 0.1), jnp.zeros((10, 1)), jnp.zeros((10, 3)), jnp.asarray(0.5))
+    np.testing.assert_allclose(volume_kept(r, field, jnp.asarray(1.0)), 0.3)
+
+
+@pytest.fixture(scope="module")
+def bound():
+    model = brain(
+        256, lineshape="lorentz", macromolecules="off", baseline="poly1", own_shift=0.0, own_width=0.0, water_tails=0
+    )
+    return crlb(model, {"NAA": 10.0, "Cr": 8.0, "Glu": 8.0, "Ins": 5.0}, ("Glu", "Ins"))
+
+
+def _objectives(voxel, bound):
+    fields, maps = perturbed(voxel, sinus(), COILS, motion=1.0, turn=1.0, noise=2.0, n=3, key=jax.random.key(0))
+    return {
+        "mean square": MeanSquare(),
+        "huber": Huber(5.0),
+        "percentile": Percentile(0.8),
+        "lost volume": LostVolume(5.0),
+        "leakage": BandLeakage(voxel, -20.0, -40.0, -10.0),
+        "penalty": CurrentPenalty(jnp.full(9, 100.0)),
+        "peak": InversePeak(),
+        "linewidth": Linewidth(),
+        "crlb": bound,
+        "average": Average(Huber(5.0), fields, maps),
+        "sum": InversePeak() + 3.0 * LostVolume(),
+    }
+
+
+def test_gradients_of_all_objectives_against_finite_differences(voxel, bound):
+    rng = np.random.default_rng(3)
+    scale = 1.0 / np.sqrt(np.asarray(voxel.weight @ voxel.maps**2))
+    at = shim(voxel, COILS).currents + jnp.asarray(scale * rng.normal(0, 2.0, 9))
+    along = jnp.asarray(scale * rng.normal(size=9))
+    step = 1e-3
+    objectives = _objectives(voxel, bound)
+
+    @jax.jit
+    def values(c):
+        return jnp.stack([objective(voxel, c) for objective in objectives.values()])
+
+    slopes = jax.jit(jax.jacrev(values))(at) @ along
+    wanted = (values(at + step * along) - values(at - step * along)) / (2 * step)
+    assert float(jnp.abs(slopes).min()) > 1e-8
+    for name, slope, expected in zip(objectives, slopes, wanted, strict=True):  # the histogram's own error is 3e-6
+        np.testing.assert_allclose(slope, expected, rtol=5e-3, err_msg=name)
+
+
+def test_spectral_objective_beats_least_squares_on_the_spectrum(voxel):
+    base = shim(voxel, COILS)
+    peak = shim(voxel, COILS, InversePeak(), starts=3)
+    assert float(peak.value) < float(InversePeak()(voxel, base.currents))
+    assert float(MeanSquare()(voxel, peak.currents)) > float(base.value)  # and it knows something else than the field
+
+
+@eqx.filter_jit
+def _relative(bound, r):
+    return bound.relative(r, jnp.zeros(1))
+
+
+def test_bound_through_the_factor_is_that_of_a_broader_line(bound):
+    """A Lorentz distribution of the field acts as a Lorentz width: the bounds are equal."""
+    quantile = (np.arange(4000) + 0.5) / 4000
+    field = jnp.asarray(0.5 * 3.0 * np.tan(np.pi * (quantile - 0.5))).clip(-400, 400)
+    r = Region(field, jnp.full(4000, 1 / 4000), jnp.zeros((4000, 1)), jnp.zeros((4000, 3)), jnp.asarray(1.0))
+    through = _relative(bound, r)
+    line = bound.model.groups[0].lineshape
+    wider = eqx.tree_at(lambda m: m.groups[0].lineshape, bound.model, type(line)(start=line.start + 3.0))
+    still = Region(0 * field, r.weight, r.maps, r.position, r.covered)
+    direct = _relative(type(bound)(wider, bound.amplitudes, bound.chosen, bound.noise_sd), still)
+    np.testing.assert_allclose(through, direct, rtol=0.02)
+
+
+def test_bad_calls_are_one_clear_sentence(voxel):
+    with pytest.raises(ValueError, match="Q is no channel of"):
+        limits_of(COILS, {"Q": 1.0})
+    with pytest.raises(ValueError, match="wanted a range that holds 0"):
+        limits_of(COILS, {"X": (1.0, 2.0)})
+    with pytest.raises(ValueError, match="LeastSquares minimises MeanSquare only"):
+        shim(voxel, COILS, Huber(), solver=LeastSquares())
+    with pytest.raises(ValueError, match="wanted maps of 4 channels, found 9"):
+        shim(voxel, Harmonics(1))
+    with pytest.raises(ValueError, match="XX not among"):
+        crlb(brain(256), {"NAA": 1.0}, ("XX",))
+
+
+def test_a_field_that_is_no_number_is_reported(voxel):
+    broken = Region(voxel.field.at[3].set(jnp.nan), voxel.weight, voxel.maps, voxel.position, voxel.covered)
+    assert int(shim(broken, COILS).status) == ShimStatus.INVALID
