@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.lax import optimization_barrier as once
 from jaxtyping import Array, Complex, Float, Key
 from numpyro.distributions import Distribution
 
@@ -92,6 +93,7 @@ class ArtificialData(eqx.Module):
         amplitudes, drawn = self.population.sample(of_population)
         values = {g: tree | drawn.get(g, {}) for g, tree in self._start().items()}
         parts = group_signals(self.model, values, amplitudes)
+        parts = once(parts)
         metabolites = parts["metabolites"]
         shift = values["metabolites"]["shift"]
         everything = sum(parts.values()) * phase_factor(values)
@@ -103,14 +105,15 @@ class ArtificialData(eqx.Module):
         data = everything
         keys = jax.random.split(of_artefacts, max(len(self.artefacts) + len(self.after), 1))
         for artefact, k in zip(self.artefacts, keys, strict=False):
-            data, labels[artefact.name] = artefact(data, scene, key=k)
+            data, labels[artefact.name] = once(artefact(data, scene, key=k))
         if self.snr is not None:
             of_noise, (snr,) = draws(of_noise, self.snr)
             sd = self._height(metabolites, shift) / snr
-            data = data + sd * complex_normal(of_noise, data.size).reshape(data.shape)
+            noise = once(complex_normal(of_noise, data.size).reshape(data.shape))
+            data = data + sd * noise
             labels |= {"snr": snr, "noise": sd}
         for artefact, k in zip(self.after, keys[len(self.artefacts) :], strict=False):
-            data, labels[artefact.name] = artefact(data, scene, key=k)
+            data, labels[artefact.name] = once(artefact(data, scene, key=k))
         return Sample(data, {"amplitudes": amplitudes, "values": values, "fid": clean}, labels)
 
     def _start(self):
