@@ -19,6 +19,7 @@ VERBS = {
     "run": "Preprocess, fit and report in one go.",
     "demo": "Simulate a brain spectrum, fit it, write the report. Needs no files and no network.",
     "basis": "Simulate, look at, convert and draw basis sets.",
+    "simulate": "Labelled artificial spectra of a named recipe, in files, as many as you like.",
     "info": "Versions, devices and formats: what to put into a bug report.",
 }
 
