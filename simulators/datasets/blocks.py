@@ -26,16 +26,17 @@ def named_arrays(sample: Any) -> dict[str, Any]:
     return {".".join(str(step.key) for step in path): leaf for path, leaf in leaves}
 
 
-def is_signal(name: str) -> bool:
-    """Whether a stored array is a whole signal beside the data: the clean FID, what an artefact added."""
-    return name == "truth.fid" or name.endswith(".signal")
+def kept(arrays: dict[str, Any], signals: bool) -> dict[str, Any]:
+    """Without `signals`: the arrays that are not as long as the data (the clean FID, what an artefact added are)."""
+    points = arrays["data"].shape[-1:]
+    return {k: x for k, x in arrays.items() if signals or k == "data" or x.shape[-1:] != points}
 
 
 @eqx.filter_jit
 def _block(simulator: Simulator, seed: jax.Array, first: jax.Array, signals: bool) -> dict[str, jax.Array]:
     numbers = first + jnp.arange(BLOCK, dtype=jnp.uint32)
     sample = jax.vmap(lambda i: simulator.sample(jax.random.fold_in(jax.random.key(seed), i)))(numbers)
-    return {k: x for k, x in named_arrays(sample).items() if signals or not is_signal(k)}
+    return kept(named_arrays(sample), signals)
 
 
 def blocks(

@@ -18,7 +18,7 @@ from mrsjax.core import BasisSet, Sampling
 from mrsjax.core.metabolites import canonical
 from mrsjax.data import default_basis
 from mrsjax.physics import SignalModel
-from simulators.artefacts.baseline import spline_baseline
+from simulators import artefacts
 from simulators.datasets.schema import Found
 from simulators.datasets.signal import generating_model, single_precision
 from simulators.datasets.simulator import ArtificialData
@@ -73,14 +73,21 @@ def parse(text: str, source: str, *, basis: BasisSet | None = None) -> Recipe:
     except yaml.YAMLError as error:
         raise ValueError(f"{source}: no valid YAML: {' '.join(str(error).split())}") from None
     found = Found(content, source)
-    found.allow("name", "summary", "sampling", "basis", "amplitudes", "parameters", "artefacts", "snr")
+    found.allow(
+        "name", "summary", "sampling", "basis", "amplitudes", "parameters", "artefacts", "coils", "snr", "after"
+    )
     with jax.enable_x64(True):  # constants are rounded once, whatever the session's precision
         sampling = _sampling(found.section("sampling"))
         model = _model(found, sampling, basis)
         population = _population(found, model)
-        artefacts = tuple(_artefact(entry, sampling) for entry in found.items("artefacts"))
+        before = tuple(_artefact(entry, sampling) for entry in found.items("artefacts"))
+        after = tuple(_artefact(entry, sampling) for entry in found.items("after"))
+        coils = None
+        if found.has("coils"):
+            found.section("coils").allow("count")
+            coils = artefacts.coils(found.section("coils").count("count"))
         snr = found.prior("snr") if found.has("snr") else None
-        simulator = ArtificialData(model, population, artefacts, snr=snr)
+        simulator = ArtificialData(model, population, before, snr=snr, coils=coils, after=after)
         simulator = single_precision(simulator)
     return Recipe(found.text("name"), found.text("summary"), text, simulator)
 
@@ -164,5 +171,35 @@ def _artefact(found: Found, sampling: Sampling):
 
 #: Artefact as recipes write it -> (its constructor, key -> what the key holds).
 ARTEFACTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, str]]] = {
-    "baseline": (spline_baseline, {"strength": "prior", "range_ppm": "pair", "spacing_ppm": "number", "walk": "flag"}),
-}
+    "baseline": (
+        artefacts.spline_baseline,
+        {"strength": "prior", "range_ppm": "pair", "spacing_ppm": "number", "walk": "flag", "name": "text"},
+    ),
+    "water": (
+        artefacts.residual_water,
+        {"strength": "prior", "probability": "number", "lines": "count", "spread_ppm": "number"},
+    ),
+    "lipids": (artefacts.scalp_lipids, {"strength": "prior", "probability": "number", "shift_sd_ppm": "number"}),
+    "spurious": (
+        artefacts.spurious_peaks,
+        {"strength": "prior", "probability": "number", "peaks": "count", "range_ppm": "pair"},
+    ),
+    "echo": (
+        artefacts.out_of_voxel_echo,
+        {
+            "strength": "prior", "probability": "number", "centre_ms": "pair", "width_ms": "pair", "range_ppm": "pair",
+            "chirp_hz_per_s": "number", "name": "text",
+        },
+    ),
+    "eddy": (artefacts.eddy_currents, {"amplitude_hz": "number", "decay_ms": "pair", "terms": "count"}),
+    "transients": (
+        artefacts.transients,
+        {
+            "count": "count", "drift_hz": "number", "walk_hz": "number", "jump_hz": "number", "jump_probability": "number",
+            "phase_deg": "number", "motion_probability": "number",
+        },
+    ),
+    "scatter": (artefacts.scatter, {"count": "count", "frequency_hz": "number", "phase_deg": "number"}),
+    "truncation": (artefacts.truncation, {"fraction": "prior"}),
+    "digitiser": (artefacts.digitiser, {"headroom": "prior", "bits": "count"}),
+}  # fmt: skip

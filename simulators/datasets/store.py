@@ -27,7 +27,7 @@ import numpy as np
 from mrsjax.core import FIDs
 from mrsjax.core.data import Acquisition
 from mrsjax.io import write as write_nifti
-from simulators.datasets.blocks import BLOCK, blocks, is_signal, named_arrays
+from simulators.datasets.blocks import BLOCK, blocks, kept, named_arrays
 from simulators.datasets.recipe import Recipe
 
 FORMAT = "mrsjax-artificial-1"
@@ -115,8 +115,7 @@ def verify(folder: str | Path) -> int:
 def _layout(recipe: Recipe, signals: bool) -> dict[str, tuple[tuple[int, ...], str]]:
     """Shape of one spectrum's part and dtype of each array."""
     sample = jax.eval_shape(recipe.simulator.sample, jax.random.key(0))
-    arrays = named_arrays(sample)
-    return {k: (x.shape, x.dtype.name) for k, x in arrays.items() if signals or not is_signal(k)}
+    return {k: (x.shape, x.dtype.name) for k, x in kept(named_arrays(sample), signals).items()}
 
 
 def _manifest(recipe: Recipe, count: int, seed: int, shard: int, layout) -> dict[str, Any]:
