@@ -82,5 +82,11 @@ def _(prior: Normal, factor):
 
 
 @widened.register
+def _(prior: LogUniform, factor):
+    centre, half = 0.5 * jnp.log(prior.low * prior.high), 0.5 * jnp.log(prior.high / prior.low)
+    return LogUniform(jnp.exp(centre - factor * half), jnp.exp(centre + factor * half))
+
+
+@widened.register
 def _(prior: TransformedDistribution, factor):
     return TransformedDistribution(widened(prior.base_dist, factor), prior.transforms)
