@@ -83,7 +83,8 @@ def _(prior: Normal, factor):
 
 @widened.register
 def _(prior: LogUniform, factor):
-    centre, half = 0.5 * jnp.log(prior.low * prior.high), 0.5 * jnp.log(prior.high / prior.low)
+    bottom, top = jnp.log(jnp.asarray(prior.low)), jnp.log(jnp.asarray(prior.high))
+    centre, half = 0.5 * (bottom + top), 0.5 * (top - bottom)
     return LogUniform(jnp.exp(centre - factor * half), jnp.exp(centre + factor * half))
 
 
