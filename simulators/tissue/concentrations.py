@@ -24,7 +24,7 @@ OTHERS = {"Ala": (0.05, 0.4)}
 #: Grey over white matter: of glycine Banerjee 2012 (1.1 and 0.1 mmol/L); what has no entry goes with total creatine.
 GREY_OVER_WHITE = {"Gly": 11.0}
 #: Between-group spreads are mostly differences of method; above this they say nothing of brains (a modelling choice).
-LARGEST_SPREAD = 0.5
+LARGEST_SPREAD = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
