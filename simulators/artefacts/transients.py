@@ -90,9 +90,10 @@ def transients(
 
 
 class FrequencyPhaseScatter(Artefact):
-    """Transients with independent normal or uniform offsets: how the correction networks (Tapper 2021, Shamaei 2022) and the edited-MRS challenge are set up.
+    """Transients with independent offsets: how the correction networks (Tapper 2021, Shamaei 2022) are trained.
 
-    `frequency` (Hz), `phase` (rad): priors of batch shape (count,). Label: "frequency", "phase" (count,).
+    `frequency` (Hz), `phase` (rad): priors of batch shape `(count,)`, or `(count, conditions)` for data of several conditions `(conditions, n)`. A FID becomes
+    `(count, ..., n)`. Label: "frequency", "phase", of those shapes.
     """
 
     frequency: Distribution
@@ -103,14 +104,17 @@ class FrequencyPhaseScatter(Artefact):
         _, (frequency, phase) = draws(key, self.frequency, self.phase)
         s = scene.sampling
         rate = lax.complex(jnp.zeros_like(frequency), 2 * math.pi * frequency)
-        factor = cis(phase)[:, None] * exponentials(rate, s.dwell_time, s.n_points)
-        factor = factor.reshape(len(frequency), *(1,) * (data.ndim - 1), -1)
+        factor = cis(phase)[..., None] * exponentials(rate, s.dwell_time, s.n_points)
+        axes = data.ndim + 1 - factor.ndim
+        factor = factor.reshape(len(frequency), *(1,) * axes, *factor.shape[1:])
         return factor * data, {"frequency": frequency, "phase": phase}
 
 
-def scatter(sampling: Sampling, *, count: int, frequency_hz: float, phase_deg: float, name: str = "scatter"):
-    """Uniform offsets within +-`frequency_hz` and +-`phase_deg`."""
-    one = jnp.ones(int(count))
+def scatter(
+    sampling: Sampling, *, count: int, frequency_hz: float, phase_deg: float, conditions: int = 1, name: str = "scatter"
+) -> FrequencyPhaseScatter:
+    """Uniform offsets within +-`frequency_hz` and +-`phase_deg`; `conditions` above 1: of each condition on its own."""
+    one = jnp.ones((count, conditions) if conditions > 1 else count)
     turn = math.radians(phase_deg)
     return FrequencyPhaseScatter(
         frequency=uniform(-frequency_hz * one, frequency_hz * one), phase=uniform(-turn * one, turn * one), name=name

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import yaml
 from numpyro.distributions import Distribution
@@ -17,8 +18,10 @@ from numpyro.distributions import Distribution
 from mrsjax.core import BasisSet, Sampling
 from mrsjax.core.metabolites import canonical
 from mrsjax.data import default_basis
+from mrsjax.io import read_basis
 from mrsjax.physics import SignalModel
 from simulators import artefacts
+from simulators.datasets.edited import edited_basis
 from simulators.datasets.schema import Found
 from simulators.datasets.signal import generating_model, single_precision
 from simulators.datasets.simulator import ArtificialData
@@ -52,8 +55,11 @@ def available() -> tuple[str, ...]:
     return tuple(sorted(p.name.removesuffix(".yaml") for p in _packaged().iterdir() if p.name.endswith(".yaml")))
 
 
-def recipe(name: str | Path, *, basis: BasisSet | None = None, sampling: Sampling | None = None) -> Recipe:
-    """The recipe of a name (`available()`) or of a YAML file; `basis` and `sampling` take the place of those it names.
+def recipe(
+    name: str | Path, *, basis: BasisSet | Mapping[str, BasisSet] | None = None, sampling: Sampling | None = None
+) -> Recipe:
+    """The recipe of a name (`available()`) or of a YAML file; `basis` (or a mapping of them by condition) and `sampling`
+    take the place of those it names.
 
     **Raises:** `ValueError` naming the file, the key, what is there and what was wanted.
     """
@@ -66,7 +72,9 @@ def recipe(name: str | Path, *, basis: BasisSet | None = None, sampling: Samplin
     return parse(text, source, basis=basis, sampling=sampling)
 
 
-def parse(text: str, source: str, *, basis: BasisSet | None = None, sampling: Sampling | None = None) -> Recipe:
+def parse(
+    text: str, source: str, *, basis: BasisSet | Mapping[str, BasisSet] | None = None, sampling: Sampling | None = None
+) -> Recipe:
     """A recipe from its text; `source` is named in errors."""
     try:
         content = yaml.safe_load(text)
@@ -79,7 +87,10 @@ def parse(text: str, source: str, *, basis: BasisSet | None = None, sampling: Sa
     with jax.enable_x64(True):  # constants are rounded once, whatever the session's precision
         if sampling is None:
             sampling = _sampling(found.section("sampling"))
-        model = _model(found, sampling, basis)
+        first, *others = _bases(found, basis).values()
+        model = _model(found, sampling, first)
+        names = model.groups[0].names
+        edited = jnp.stack([jnp.asarray(b.resample(sampling).select(names).fids) for b in others]) if others else None
         population = _population(found, model)
         before = tuple(_artefact(entry, sampling) for entry in found.items("artefacts"))
         after = tuple(_artefact(entry, sampling) for entry in found.items("after"))
@@ -88,7 +99,7 @@ def parse(text: str, source: str, *, basis: BasisSet | None = None, sampling: Sa
             found.section("coils").allow("count")
             coils = artefacts.coils(found.section("coils").count("count"))
         snr = found.prior("snr") if found.has("snr") else None
-        simulator = ArtificialData(model, population, before, snr=snr, coils=coils, after=after)
+        simulator = ArtificialData(model, population, before, snr=snr, coils=coils, after=after, edited=edited)
         simulator = single_precision(simulator)
     return Recipe(found.text("name"), found.text("summary"), text, simulator)
 
@@ -106,19 +117,20 @@ def _sampling(found: Found) -> Sampling:
     )
 
 
-def _model(found: Found, sampling: Sampling, basis: BasisSet | None) -> SignalModel:
-    if basis is None:
-        asked = found.text("basis")
-        if asked == "default":
-            basis = default_basis()
-        else:
-            from mrsjax.io import read_basis
+def _bases(found: Found, given: BasisSet | Mapping[str, BasisSet] | None) -> dict[str, BasisSet]:
+    """The basis set of each condition; the first is the one that the signal-to-noise ratio refers to."""
+    if given is None and found.content.get("basis") == "mega-press":
+        return edited_basis()
+    if given is None:
+        name = found.text("basis")
+        given = default_basis() if name == "default" else read_basis(Path(name))
+    return dict(given) if isinstance(given, Mapping) else {"": given}
 
-            basis = read_basis(Path(asked))
+
+def _model(found: Found, sampling: Sampling, basis: BasisSet) -> SignalModel:
     amplitudes = found.section("amplitudes")
-    own = any(
-        "own_shift_hz" in tree or "own_lorentz_hz" in tree for tree in found.section("parameters").content.values()
-    )
+    groups = found.section("parameters").content.values()
+    own = any("own_shift_hz" in tree or "own_lorentz_hz" in tree for tree in groups)
     return generating_model(
         basis, sampling, macromolecules=amplitudes.has("macromolecules"), lipids=amplitudes.has("lipids"), own_lines=own
     )
@@ -151,10 +163,12 @@ def _amplitudes(found: Found, model: SignalModel) -> tuple[Distribution, np.ndar
     correlation = None
     if kind == "log_normal":
         section = found.section("brain")
-        section.allow("grey_white_csf", "condition", "age")
+        section.allow("grey_white_csf", "condition", "age", "between")
         options: dict[str, Any] = {k: section.text(k) for k in ("condition", "age") if section.has(k)}
         if section.has("grey_white_csf"):
             options["fractions"] = section.numbers("grey_white_csf", 3)
+        if section.has("between"):
+            options["between"] = section.number("between", above=-1e-9)
         try:
             levels = concentrations.brain(names, **options)
         except ValueError as error:
@@ -217,7 +231,7 @@ ARTEFACTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, str]]] = {
             "phase_deg": "number", "motion_probability": "number",
         },
     ),
-    "scatter": (artefacts.scatter, {"count": "count", "frequency_hz": "number", "phase_deg": "number"}),
+    "scatter": (artefacts.scatter, {"count": "count", "frequency_hz": "number", "phase_deg": "number", "conditions": "count"}),
     "truncation": (artefacts.truncation, {"fraction": "prior"}),
     "digitiser": (artefacts.digitiser, {"headroom": "prior", "bits": "count"}),
 }  # fmt: skip

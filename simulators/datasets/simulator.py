@@ -29,6 +29,8 @@ class ArtificialData(eqx.Module):
 
     - `model`: of `generating_model`; `population.names` are its names, in its order.
     - `population`: priors of the amplitudes (mmol/L) and of parameters; a parameter without a prior has the model's start value.
+    - `edited`: FIDs `(conditions, m, n)` of the metabolites in further conditions of an edited experiment, in the order of `model`'s; the data then have a leading
+      axis of 1 + conditions (behind those of transients and coils), and so has `truth["fid"]`. `None`: one condition.
     - `artefacts`: applied in this order, the ones before the noise.
     - `coils`: a receive array that sees the result and whose noise is correlated; `None`: one channel.
     - `snr`: prior of the signal-to-noise ratio: height of the tallest resonance at `reference_ppm` over one standard deviation of the real noise
@@ -51,6 +53,7 @@ class ArtificialData(eqx.Module):
     after: tuple[Artefact, ...]
     coils: Coils | None
     snr: Distribution | None
+    edited: Complex[Array, "c m n"] | None
     probe: Complex[Array, " n"]
     first_order: bool = eqx.field(static=True)
 
@@ -63,6 +66,7 @@ class ArtificialData(eqx.Module):
         snr: Distribution | None,
         coils: Coils | None = None,
         after: tuple[Artefact, ...] = (),
+        edited: Complex[Array, "c m n"] | None = None,
         reference_ppm: float = 2.008,
     ):
         self.model = model
@@ -70,6 +74,7 @@ class ArtificialData(eqx.Module):
         self.artefacts = tuple(artefacts)
         self.after = tuple(after)
         self.coils = coils
+        self.edited = edited
         self.snr = snr
         self.first_order = "delay" in population.values.get("phase", {})
         # one point of the Fourier transform: the height of a resonance without the whole spectrum
@@ -97,12 +102,15 @@ class ArtificialData(eqx.Module):
         of_population, of_artefacts, of_noise, of_coils = jax.random.split(key, 4)
         amplitudes, drawn = self.population.sample(of_population)
         values = {g: tree | drawn.get(g, {}) for g, tree in self._start().items()}
-        parts = group_signals(self.model, values, amplitudes)
-        parts = once(parts)
-        metabolites = parts["metabolites"]
-        shift = values["metabolites"]["shift"]
-        everything = sum(parts.values()) * phase_factor(values)
-        clean = metabolites * phase_factor(values)
+        parts = once(group_signals(self.model, values, amplitudes))
+        metabolites, shift = parts["metabolites"], values["metabolites"]["shift"]
+        everything, clean = sum(parts.values()), metabolites
+        if self.edited is not None:
+            others = [once(group_signals(self._condition(fids), values, amplitudes)) for fids in self.edited]
+            everything = jnp.stack([everything, *(sum(p.values()) for p in others)])
+            clean = jnp.stack([clean, *(p["metabolites"] for p in others)])
+        turn = phase_factor(values)
+        everything, clean = everything * turn, clean * turn
         if self.first_order:
             everything, clean = self._delayed(everything, values), self._delayed(clean, values)
         scene = Scene(self.model.sampling, jnp.abs(metabolites[0]), shift)
@@ -127,6 +135,9 @@ class ArtificialData(eqx.Module):
 
     def _start(self):
         return jax.tree.map(lambda x: x.astype(jnp.float32), self.model.start())
+
+    def _condition(self, fids: Complex[Array, "m n"]) -> SignalModel:
+        return eqx.tree_at(lambda m: m.groups[0].fids, self.model, fids)
 
     def _delayed(self, fid, values):
         model = self.model

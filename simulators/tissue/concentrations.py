@@ -55,6 +55,7 @@ def brain(
     fractions: tuple[float, float, float] = (0.6, 0.4, 0.0),
     condition: str | None = None,
     age: str | None = None,
+    between: float = LARGEST_SPREAD,
 ) -> Concentrations:
     """Concentrations in a voxel.
 
@@ -63,7 +64,7 @@ def brain(
     - `condition`: one of `conditions()`: its pooled factor on the healthy level; `age`: "Inft", "Adol" or "Aged": factors on the ratio to tCr.
 
     The medians are those of healthy adults over the literature, taken as a voxel of 60 % grey matter. `log_sd` adds, in quadrature, the spread inside the
-    published groups and that between them (not above `LARGEST_SPREAD`), and the condition's.
+    published groups and that between them (not above `between`; 0: people of one site), and the condition's.
 
     **Raises:** `ValueError` for an unknown metabolite, condition or age, or fractions that do not add up to 1.
     """
@@ -89,7 +90,7 @@ def brain(
         key = _key(name, rows)
         if key is None:
             raise ValueError(f"names: no concentration of {asked}; wanted some of {', '.join([*rows, *OTHERS])}")
-        ratio, spread = _ratio(key, rows)
+        ratio, spread = _ratio(key, rows, between)
         median = creatine * ratio * SPLIT.get(key, {}).get(name, 1.0)
         median *= _of(older, name, key, 1.0) * _tissue(_of(contrast, name, key, contrast["tCr"]), fractions)
         factor, sd = _of(sick, name, key, (1.0, 0.0))
@@ -107,11 +108,11 @@ def _key(name: str, rows: Mapping[str, dict]) -> str | None:
     return name if name in rows or name in OTHERS else None
 
 
-def _ratio(key: str, rows: Mapping[str, dict]) -> tuple[float, float]:
+def _ratio(key: str, rows: Mapping[str, dict], most: float) -> tuple[float, float]:
     if key in OTHERS:
         return OTHERS[key]
     row = rows[key]
-    between = min(float(row["log_sd_between"]), LARGEST_SPREAD)
+    between = min(float(row["log_sd_between"]), most)
     return 1.0 if key == "tCr" else float(row["median"]), math.hypot(between, float(row["cv_inside"]))
 
 

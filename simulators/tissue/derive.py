@@ -2,7 +2,8 @@
 
 FOLDER holds the CSV files of Gudmundson et al. 2023 (Analytical Biochemistry 676:115227, MIT licence). Written beside this file, in data/:
 
-- `concentrations.csv`: healthy adults, ratio to total creatine: number of reported groups, median, standard deviation of the logarithm between the groups (from
+- `concentrations.csv`: healthy adults, ratio to total creatine (of concentrations in mmol/L where at least `ENOUGH` groups report both: a ratio printed as such is partly one of
+  areas, not of concentrations; else of all): number of groups, median, standard deviation of the logarithm between the groups (from
   the quartiles, hence robust) and inside a group (median of the reported SD / mean).
 - `correlations.csv`: Spearman correlation between the groups' ratios, pairs that at least `PAIRS` groups report; turned into the correlation of normal scores.
 - `ages.csv`, `conditions.csv`: factors on a healthy adult's level, from the pooled results.
@@ -33,6 +34,7 @@ NAMES = {
     "tNAA": "tNAA", "tCr": "tCr", "Cre": "Cr", "PCr": "PCr", "GPC": "GPC", "PCh": "PCh",
 }  # fmt: skip
 PAIRS = 12
+ENOUGH = 20
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -47,8 +49,8 @@ def _number(text: str | None) -> float:
         return float("nan")
 
 
-def ratios(rows: list[dict[str, str]]) -> tuple[dict[tuple[str, str], dict[str, float]], dict[str, list[float]]]:
-    """(reference, group) -> metabolite -> ratio to tCr; metabolite -> SD / mean inside the groups. Healthy adults."""
+def ratios(rows: list[dict[str, str]]):
+    """(reference, group) -> metabolite -> ratio to tCr; metabolite -> such ratios of concentrations alone; metabolite -> SD / mean inside the groups. Healthy adults."""
     groups: dict[tuple[str, str], dict[str, dict[str, float]]] = collections.defaultdict(
         lambda: collections.defaultdict(dict)
     )
@@ -65,6 +67,7 @@ def ratios(rows: list[dict[str, str]]) -> tuple[dict[tuple[str, str], dict[str, 
                 if 0 < spread < value:
                     inside[name].append(spread / value)
     out: dict[tuple[str, str], dict[str, float]] = {}
+    molar: dict[str, list[float]] = collections.defaultdict(list)
     for key, units in groups.items():
         found: dict[str, float] = {}
         for unit in ("IU", "mM", "tCr"):  # a ratio that was reported takes the place of one that is computed
@@ -72,9 +75,11 @@ def ratios(rows: list[dict[str, str]]) -> tuple[dict[tuple[str, str], dict[str, 
             for name, value in units.get(unit, {}).items():
                 if name != "tCr" and 0.001 < value / reference < 20:
                     found[name] = value / reference
+                    if unit == "mM":
+                        molar[name].append(value / reference)
         if found:
             out[key] = found
-    return out, inside
+    return out, molar, inside
 
 
 def _write(path: Path, header: list[str], rows) -> None:
@@ -88,11 +93,12 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def main(folder: Path, out: Path) -> None:
-    found, inside = ratios(_rows(folder / "Values_Concentrations.csv"))
+    found, molar, inside = ratios(_rows(folder / "Values_Concentrations.csv"))
     by_name = collections.defaultdict(list)
     for values in found.values():
         for name, value in values.items():
             by_name[name].append(value)
+    by_name |= {name: x for name, x in molar.items() if len(x) >= ENOUGH}
     absolute = [
         _number(r["mM_u"])
         for r in _rows(folder / "Values_Concentrations.csv")

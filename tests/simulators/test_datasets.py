@@ -1,11 +1,13 @@
 """Recipes and the simulator that they make."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mrsjax.core import to_spectrum
+from mrsjax.core import BasisSet, to_spectrum
+from mrsjax.data import default_basis
 from simulators.datasets import available, recipe
 from simulators.datasets.recipe import parse
 
@@ -22,6 +24,17 @@ parameters:
 artefacts:
   - baseline: {strength: 0.02}
 snr: {log_uniform: [10, 200]}
+"""
+
+EDITED = """
+name: edited
+summary: two conditions, five transients
+sampling: {points: 256, spectral_width_hz: 1200, central_frequency_mhz: 123.25}
+basis: mega-press
+amplitudes: {table: shamaei2023}
+parameters: {metabolites: {lorentz_hz: 3}}
+artefacts:
+  - scatter: {count: 5, frequency_hz: 7, phase_deg: 5, conditions: 2}
 """
 
 
@@ -79,8 +92,28 @@ def test_gradients_reach_the_amplitudes(drawn):
 
 @pytest.mark.parametrize("name", available())
 def test_packaged_recipes_parse(name):
-    made = recipe(name)
+    given = default_basis()
+    made = recipe(name, basis={"off": given, "on": given} if name == "r2" else given)
     assert made.name == name and made.summary
+
+
+def test_edited_conditions_share_the_metabolites_and_scatter_apart():
+    basis = default_basis().select(("NAA", "Cr"))
+    on = BasisSet(basis.fids * np.array([[-1.0], [1.0]]), basis.names, basis.sampling)
+    made = parse(EDITED, "edited", basis={"off": basis, "on": on}).simulator
+    sample = eqx.filter_jit(made.sample)(jax.random.key(0))
+    assert sample.data.shape == (5, 2, 256) and sample.truth["fid"].shape == (2, 256)
+    off, on = np.asarray(sample.truth["fid"])
+    values, (naa, _) = sample.truth["values"], sample.truth["amplitudes"]
+    of_naa = np.asarray(made.model.signal(values, jnp.array([naa, 0.0])))
+    np.testing.assert_allclose(off - on, 2 * of_naa, atol=1e-4 * np.abs(off).max())
+    label = sample.labels["scatter"]
+    assert label["frequency"].shape == (5, 2) and np.abs(label["frequency"]).max() <= 7
+    time = np.asarray(made.model.sampling.time)
+    turn = np.exp(
+        1j * (np.asarray(label["phase"])[..., None] + 2 * np.pi * np.asarray(label["frequency"])[..., None] * time)
+    )
+    np.testing.assert_allclose(sample.data, turn * np.stack([off, on]), atol=1e-3 * np.abs(off).max())
 
 
 @pytest.mark.parametrize(
