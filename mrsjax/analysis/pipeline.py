@@ -189,33 +189,19 @@ def _position(fids: FIDs, index) -> Int[np.ndarray, "s 3"] | None:
 
 
 def _curves_and_quality(model, result: FitResult, spectra, fids: FIDs, peak: str) -> tuple[CurveStack, Quality]:
-    from mrsjax.inference import evaluate
+    from mrsjax.inference import evaluate_all
 
+    curves = evaluate_all(model, result, spectra)
     parts = [i for i, n in enumerate(result.names) if n == peak or canonical(n) in SUMS.get(peak, ())]
-    one, kept = [], []
-    ppm = np.empty(0)
-    for i in range(len(spectra)):
-        curves = evaluate(model, result, spectra, i)
-        ppm = np.asarray(curves.ppm)
-        components = np.asarray(curves.components)
-        one.append(
-            {
-                "fit": np.asarray(curves.fit),
-                "baseline": np.asarray(curves.baseline),
-                "residual": np.asarray(curves.residual),
-                "component": components[parts].sum(axis=0) if parts else np.full(ppm.shape, np.nan, complex),
-            }
-        )
-        real = (curves.data, curves.fit, curves.baseline, curves.residual, components)
-        kept.append([np.real(np.asarray(x)).astype(np.float32) for x in real])
+    component = curves.components[:, parts].sum(axis=1) if parts else np.full(curves.fit.shape, np.nan, complex)
+    of_quality = {"ppm": curves.ppm, "fit": curves.fit, "baseline": curves.baseline, "residual": curves.residual}
     # A shift of the reference frequency moves the peak out of its window.
     shift = 1e6 * np.asarray(result.parameters.get("metabolites.shift", 0.0)) / float(fids.sampling.central_frequency)
-    stacked = {key: np.stack([c[key] for c in one]) for key in one[0]}
-    quality = assess(
-        np.asarray(to_spectrum(jnp.asarray(spectra))), fids.sampling, {"ppm": ppm, **stacked}, peak, shift_ppm=shift
-    )
-    data, fit_curve, baseline, residual, components = (np.stack(x) for x in zip(*kept, strict=True))
-    return CurveStack(ppm, data, fit_curve, baseline, residual, components, result.names), quality
+    whole = np.asarray(to_spectrum(jnp.asarray(spectra)))
+    quality = assess(whole, fids.sampling, of_quality | {"component": component}, peak, shift_ppm=shift)
+    real = lambda x: np.real(x).astype(np.float32)  # noqa: E731
+    shown = (real(curves.data), real(curves.fit), real(curves.baseline), real(curves.residual), real(curves.components))
+    return CurveStack(curves.ppm, *shown, result.names), quality
 
 
 def _reference(water: Water, fids: FIDs, basis: BasisSet, index) -> WaterReference:
