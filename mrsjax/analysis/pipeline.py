@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from mrsjax.analysis.quality import Quality, assess
 from mrsjax.core import BasisSet, FIDs, FitResult, Status, to_spectrum
 from mrsjax.core.constants import GYROMAGNETIC_RATIO
-from mrsjax.core.metabolites import SUMS, canonical, is_nuisance
+from mrsjax.core.metabolites import SUMS, canonical
 from mrsjax.inference.quantification import Quantities, Timing, Tissue, WaterReference, quantify
 from mrsjax.inference.relaxation import RelaxationTable, relaxation_table
 from mrsjax.physics.model import SignalModel
@@ -101,12 +101,13 @@ def analyse(
     - `water`: for water scaling; its FIDs are one, or one for each spectrum.
     - `mask`: boolean, shape of the leading dims (or of the spatial ones): which spectra to fit.
     - `peak`: the resonance that SNR and line width are of.
-    - `model_options`: options of `physics.default_model`.
+    - `model_options`: options of `physics.default_model`; `baseline` may be "auto" (analysis.model_choice).
     - `progress`: called with (done, total).
 
     **Raises:** `ValueError` for uncombined coils, a mask or a water file of another shape, an empty mask, an unusable
     basis.
     """
+    from mrsjax.analysis.model_choice import model_of_file
     from mrsjax.inference import fit
 
     if "DIM_COIL" in fids.dims:
@@ -114,7 +115,7 @@ def analyse(
     index = _selected(fids, mask)
     basis = basis.resample(fids.sampling)
     spectra = np.asarray(fids.spectra)[index]
-    model, choice = _model(basis, fids, spectra, model_options or {})
+    model, choice = model_of_file(basis, fids.sampling, spectra, model_options or {})
     result = fit(model, spectra, progress=progress)
     curves, quality = _curves_and_quality(model, result, spectra, fids, peak)
     quantities = quantify(result, None if water is None else _reference(water, fids, basis, index))
@@ -144,23 +145,6 @@ def _doubts(quantities: Quantities, quality: Quality, with_water: bool) -> list[
     if "emptied" in quality.window.reason:
         out.append("The data were filtered: noise, SNR and FQN are those of the region that is left.")
     return out
-
-
-def _model(basis: BasisSet, fids: FIDs, spectra: np.ndarray, options: Mapping[str, Any]):
-    """The model of a file, and what to say of its choice: macromolecules of the basis or ours, where both could serve."""
-    from mrsjax.inference import choose
-    from mrsjax.physics import default_model
-
-    if "macromolecules" in options or not any(is_nuisance(n) for n in basis.names):
-        return default_model(basis, fids.sampling, **options), ()
-    kinds = ("parametric", "basis")
-    models = [default_model(basis, fids.sampling, **{**options, "macromolecules": kind}) for kind in kinds]
-    choice = choose(models, spectra)
-    ours, theirs = choice.criterion
-    return choice.model, (
-        f"Macromolecules: {kinds[choice.index]} lines chosen by Akaike's criterion / 2 (parametric {ours:.1f}, entries of the "
-        f"basis {theirs:.1f}; smaller is better).",
-    )
 
 
 def _selected(fids: FIDs, mask: np.ndarray | None) -> Int[np.ndarray, " s"]:

@@ -247,6 +247,7 @@ def _summary(model: SignalModel, problem: Problem, at: Point):
     unravel = jax.vmap(tree.unravel)
     prior = jnp.einsum("sm,smn,sn->s", linear.amplitudes, problem.precision, linear.amplitudes)
     dimension = model.baseline.effective_dimension(problem.log_stiffness)
+    effective = effective + 2 * jnp.sum(model.baseline.shrinkage(problem.log_stiffness), axis=-1)
     return linear, covariance, unravel(theta), unravel(sd), dimension, effective, linear.cost - 0.5 * prior
 
 
