@@ -29,7 +29,7 @@ def features(model, fids: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray
     time, ppm = np.asarray(sampling.time), np.asarray(sampling.ppm)
     at = {k: np.asarray(v) for k, v in result.parameters.items()}
     turn = at["phase.phase_zero"][:, None] + 2 * np.pi * at["metabolites.shift"][:, None] * time
-    spectra = np.asarray(to_spectrum(jnp.asarray(fids * np.exp(-1j * turn)))).real
+    spectra = np.asarray(to_spectrum(jnp.asarray(fids * np.exp(-1j * turn))).real)
     inside = (ppm > 0.2) & (ppm < 4.2)
     noise = spectra[:, (ppm > -2) & (ppm < -0.2)]
     sd = np.std(np.diff(noise, axis=1), axis=1) / np.sqrt(2)

@@ -31,7 +31,7 @@ def main() -> None:
         inside = (ppm > 0.2) & (ppm < 5.2)
         data = drawn(made.simulator, count, args.seed)
         fids = data["data"].reshape(count, -1, len(ppm))[:, 0]
-        spectra = np.asarray(to_spectrum(jnp.asarray(fids))).real[:, inside]
+        spectra = np.asarray(to_spectrum(jnp.asarray(fids)).real)[:, inside]
         for j, row in enumerate(spectra):
             size = np.ptp(row[ppm[inside] < 4.2])
             axis.plot(ppm[inside], np.clip(row / size, -1, 1.2) - 1.1 * j, lw=0.6, color="k")
