@@ -20,6 +20,7 @@ VERBS = {
     "shim": "Shim currents for a voxel of a field map, judged by the spectrum.",
     "demo": "Simulate a brain spectrum, fit it, write the report. Needs no files and no network.",
     "basis": "Simulate, look at, convert and draw basis sets.",
+    "simulate": "Labelled artificial spectra of a named recipe, in files, as many as you like.",
     "info": "Versions, devices and formats: what to put into a bug report.",
 }
 
