@@ -1,0 +1,76 @@
+"""Smooth signals under the spectrum: splines and random walks along the frequency axis."""
+
+from __future__ import annotations
+
+import math
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Complex, Float
+from numpyro.distributions import Distribution
+
+from mrsjax.core import Sampling
+from simulators.artefacts.artefact import Artefact
+from simulators.artefacts.noise import complex_normal
+from simulators.artefacts.random import draws
+
+
+class SplineBaseline(Artefact):
+    """A complex cubic spline over the ppm axis, made in the time domain.
+
+        s(t) = strength area sum_k a_k x_k(t),      x_k(t) = (T h) sinc(h t)^4 exp(2 pi i f_k t),  t >= 0
+
+    x_k is the causal signal whose real spectrum is the cubic B-spline of knot spacing h about f_k (its Fourier transform is sinc^4), so that no transform is
+    needed and the imaginary part is the one that belongs to a decaying signal. `walk` False: a_k independent complex normal; True: their running sum along
+    the axis minus its mean, a random walk (the baselines of LeBlanc's WAND are of that kind), of root-mean-square 1 over the splines on average.
+
+    Label: "strength" (drawn), "coefficients" (k,), "signal".
+    """
+
+    waves: Complex[Array, "k early"]
+    strength: Distribution
+    walk: bool = eqx.field(static=True)
+    name: str = eqx.field(static=True, default="baseline")
+
+    def __call__(self, data, scene, *, key):
+        keys, (strength,) = draws(key, self.strength)
+        k, early = self.waves.shape
+        a = complex_normal(keys, k) * math.sqrt(0.5)
+        if self.walk:
+            a = jnp.cumsum(a)
+            a = (a - jnp.mean(a)) / math.sqrt(k / 6)
+        # the product over real and imaginary parts: a complex one would make a third matrix
+        both = jnp.concatenate([a.real, a.imag]) @ self._rows()
+        signal = strength * scene.area * lax.complex(both[:early], both[early:])
+        signal = jnp.pad(signal, (0, data.shape[-1] - early))
+        return data + signal, {"strength": strength, "coefficients": a, "signal": signal}
+
+    def _rows(self) -> Float[Array, "k2 n2"]:
+        w = self.waves
+        return jnp.block([[w.real, w.imag], [-w.imag, w.real]])
+
+
+def spline_baseline(
+    sampling: Sampling,
+    strength: Distribution,
+    *,
+    range_ppm: tuple[float, float] = (-0.5, 5.0),
+    spacing_ppm: float = 0.4,
+    walk: bool = False,
+    name: str = "baseline",
+) -> SplineBaseline:
+    """A `SplineBaseline` with knots over a range of ppm; `strength` is the rms area of one spline relative to the metabolites' |s(0)|."""
+    low, high = range_ppm
+    if not (spacing_ppm > 0 and high > low):
+        raise ValueError(
+            f"range_ppm, spacing_ppm: wanted low < high and a positive spacing, found {range_ppm}, {spacing_ppm}"
+        )
+    frequency = np.asarray(sampling.to_hz(np.arange(low, high + 1e-9, spacing_ppm)), float)
+    h = spacing_ppm * 1e-6 * float(sampling.central_frequency)
+    t = np.arange(sampling.n_points) * float(sampling.dwell_time)
+    early = min(len(t), int(np.ceil(4.0 / h / t[1])))  # four zeros of the sinc: 3e-5 is left
+    t = t[:early]
+    waves = np.sinc(h * t) ** 4 * np.exp(2j * np.pi * frequency[:, None] * t)
+    return SplineBaseline(waves=jnp.asarray(waves.astype(np.complex64)), strength=strength, walk=walk, name=name)

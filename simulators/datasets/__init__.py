@@ -1,0 +1,14 @@
+"""Artificial data: a named recipe and a key give labelled spectra, on the device or in files.
+
+    from simulators.datasets import recipe
+    simulator = recipe("r1").simulator          # a mrsjax.core.Simulator
+    sample = simulator.sample(key)              # Sample(data, truth, labels); jax.vmap it over keys inside a jitted step
+
+What `truth` and `labels` hold is said in `ArtificialData`.
+"""
+
+from simulators.datasets.recipe import Recipe as Recipe
+from simulators.datasets.recipe import available as available
+from simulators.datasets.recipe import recipe as recipe
+from simulators.datasets.signal import generating_model as generating_model
+from simulators.datasets.simulator import ArtificialData as ArtificialData

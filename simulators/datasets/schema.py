@@ -1,0 +1,122 @@
+"""Reading a recipe key by key, with errors that name the place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from numpyro.distributions import Distribution
+
+from simulators.tissue import priors
+
+T = TypeVar("T")
+
+#: Prior as recipes write it -> (constructor, what its two numbers are).
+PRIORS = {
+    "uniform": (priors.uniform, "[low, high]"),
+    "log_uniform": (priors.log_uniform, "[low, high], both positive"),
+    "normal": (priors.normal, "[mean, standard deviation]"),
+    "log_normal": (priors.log_normal, "[median, standard deviation of the logarithm]"),
+}
+
+
+class Found:
+    """A mapping of a recipe and where it stands.
+
+    **Raises:** `ValueError` when it is none.
+    """
+
+    def __init__(self, content: Any, place: str):
+        if not isinstance(content, Mapping):
+            raise ValueError(f"{place}: wanted keys with values, found {content!r}")
+        self.content = content
+        self.place = place
+
+    def error(self, key: str, wanted: str) -> ValueError:
+        return ValueError(f"{self.place}: {key}: {wanted}, found {self.content.get(key)!r}")
+
+    def allow(self, *keys: str) -> None:
+        """Refuses keys that are not among these."""
+        if unknown := [k for k in self.content if k not in keys]:
+            raise ValueError(f"{self.place}: unknown key {unknown[0]!r}; wanted {', '.join(keys)}")
+
+    def has(self, key: str) -> bool:
+        return key in self.content
+
+    def _get(self, key: str) -> Any:
+        if key not in self.content:
+            raise ValueError(f"{self.place}: no key {key!r}")
+        return self.content[key]
+
+    def section(self, key: str) -> Found:
+        return Found(self._get(key), f"{self.place}: {key}")
+
+    def items(self, key: str) -> list[Found]:
+        """A list of mappings with one key each; absent: none."""
+        entries = self.content.get(key) or []
+        if not isinstance(entries, list):
+            raise self.error(key, "wanted a list")
+        found = [Found(e, f"{self.place}: {key}[{i}]") for i, e in enumerate(entries)]
+        for entry in found:
+            if len(entry.content) != 1:
+                raise ValueError(f"{entry.place}: wanted one name with its settings, found {dict(entry.content)!r}")
+        return found
+
+    def text(self, key: str) -> str:
+        value = self._get(key)
+        if not isinstance(value, str):
+            raise self.error(key, "wanted text")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self._get(key)
+        if not isinstance(value, bool):
+            raise self.error(key, "wanted true or false")
+        return value
+
+    def number(self, key: str, *, above: float = -math.inf) -> float:
+        value = self._get(key)
+        if not _is_number(value) or not value > above:
+            raise self.error(key, "wanted a number" + (f" above {above:g}" if above > -math.inf else ""))
+        return float(value)
+
+    def count(self, key: str) -> int:
+        value = self._get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self.error(key, "wanted a whole number, 1 or more")
+        return value
+
+    def pair(self, key: str) -> tuple[float, float]:
+        value = self._get(key)
+        if not (isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and value[0] <= value[1]):
+            raise self.error(key, "wanted [low, high]")
+        return float(value[0]), float(value[1])
+
+    def choice(self, key: str, options: Mapping[str, T]) -> T:
+        if self._get(key) not in options:
+            raise self.error(key, f"wanted one of {', '.join(options)}")
+        return options[self.content[key]]
+
+    def prior(self, key: str, *, scale: float = 1.0, shape: tuple[int, ...] = ()) -> Distribution:
+        """A number (fixed) or one of `PRIORS`, times `scale`, independently repeated over `shape`."""
+        value = self._get(key)
+        repeat = lambda x: np.broadcast_to(np.float64(x), shape)  # noqa: E731
+        if _is_number(value):
+            return priors.fixed(repeat(value * scale))
+        if not isinstance(value, Mapping) or len(value) != 1 or next(iter(value)) not in PRIORS:
+            raise self.error(key, f"wanted a number or one of {', '.join(PRIORS)}")
+        ((kind, numbers),) = value.items()
+        make, wanted = PRIORS[kind]
+        good = isinstance(numbers, list) and len(numbers) == 2 and all(map(_is_number, numbers))
+        if not good or ("uniform" in kind and not numbers[0] <= numbers[1]) or ("normal" in kind and numbers[1] < 0):
+            raise self.error(key, f"wanted {kind}: {wanted}")
+        if kind.startswith("log") and not numbers[0] > 0:
+            raise self.error(key, f"wanted {kind}: {wanted}")
+        second = numbers[1] if kind == "log_normal" else numbers[1] * scale
+        return make(repeat(numbers[0] * scale), repeat(second))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,101 @@
+"""The signal model that artificial data are drawn from, and its evaluation without a Fourier transform."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Complex, Float
+
+from mrsjax.core import BasisSet, Sampling, cis, exponentials
+from mrsjax.core.metabolites import is_nuisance
+from mrsjax.physics import Gauss, Group, Lineshape, Lorentz, OwnLine, Phase, SignalModel, no_baseline
+from mrsjax.physics.lineshape import GAUSS_RATE, Product
+from mrsjax.physics.macromolecules import LIPIDS, MACROMOLECULES, Peak, basis_offset, peak_fids
+
+
+def generating_model(
+    basis: BasisSet,
+    sampling: Sampling,
+    *,
+    lineshape: Lineshape | None = None,
+    macromolecules: bool = True,
+    lipids: bool = False,
+    own_lines: bool = False,
+) -> SignalModel:
+    """A `SignalModel` to draw from, its arrays in single precision.
+
+    Groups "metabolites" (the basis, resampled), "macromolecules" (the parametric Gaussians of `physics.macromolecules`, unit amplitude = the basis' median
+    first point times the line's relative area) and "lipids", each with its own shift and Voigt line (`lineshape`: of the metabolites). `own_lines`: each
+    metabolite has a shift and a Lorentz width of its own, which costs one exponential a metabolite and point.
+    """
+    basis = basis.resample(sampling)
+    names = tuple(n for n in basis.names if not is_nuisance(n))
+    if not names:
+        raise ValueError(f"basis: wanted at least one metabolite, found {', '.join(basis.names)}")
+    fids = jnp.asarray(basis.select(names).fids)
+    norm = float(np.median(np.abs(np.asarray(fids)[:, 0])))
+    offset = basis_offset(basis)
+    ones = np.ones(len(names))
+    own = OwnLine(ones, ones) if own_lines else OwnLine()
+    groups = [Group(fids, lineshape or Lorentz() * Gauss(), own, "metabolites", names)]
+
+    def peaks(name: str, lines: tuple[Peak, ...]) -> Group:
+        shape = norm * peak_fids(lines, sampling, offset)
+        return Group(shape, Lorentz() * Gauss(), OwnLine(), name, tuple(p.name for p in lines))
+
+    if macromolecules:
+        groups.append(peaks("macromolecules", MACROMOLECULES))
+    if lipids:
+        groups.append(peaks("lipids", LIPIDS))
+    ppm = np.asarray(sampling.ppm)
+    window = (0, sampling.n_points)
+    return single_precision(SignalModel(tuple(groups), Phase(), no_baseline(ppm), (), (), sampling, window))
+
+
+def single_precision(tree):
+    """The tree with its arrays in float32 and complex64."""
+
+    def cast(x):
+        if not isinstance(x, jax.Array | np.ndarray) or not jnp.issubdtype(x.dtype, jnp.inexact):
+            return x
+        return jnp.asarray(x).astype(jnp.complex64 if jnp.iscomplexobj(x) else jnp.float32)
+
+    return jax.tree.map(cast, tree)
+
+
+def group_signals(
+    model: SignalModel, values: dict[str, dict[str, Array]], amplitudes: Float[Array, " m"]
+) -> dict[str, Complex[Array, " n"]]:
+    """What each group contributes, with its shift and line, before the phase: their sum is `SignalModel.signal` at zero phase."""
+    ends = np.cumsum([len(g.names) for g in model.groups])[:-1]
+    parts = {}
+    for group, c in zip(model.groups, jnp.split(amplitudes, ends), strict=True):
+        own = values[group.name]
+        x = group.components(own, model.sampling)
+        if x is group.fids:
+            # a real matrix product over (Re, Im): under vmap one large product for the whole batch
+            both = c @ jnp.concatenate([x.real, x.imag], axis=1)
+            total = lax.complex(both[: x.shape[1]], both[x.shape[1] :])
+        else:
+            total = c @ x
+        parts[group.name] = total * _shared(group, own, model.sampling)
+    return parts
+
+
+def _shared(group: Group, own: dict[str, Array], sampling: Sampling) -> Complex[Array, " n"]:
+    """`Group.shared`; shift and Lorentz decay of a Voigt line in one exponential."""
+    line = group.lineshape
+    if not (isinstance(line, Product) and isinstance(line.first, Lorentz) and isinstance(line.second, Gauss)):
+        return group.shared(own, sampling)
+    rate = lax.complex(-math.pi * own["lorentz"], 2 * math.pi * own["shift"])
+    decay = jnp.exp(-GAUSS_RATE * own["gauss"] * sampling.time**2)
+    return exponentials(rate, sampling.dwell_time, sampling.n_points) * decay
+
+
+def phase_factor(values: dict[str, dict[str, Array]]) -> Complex[Array, ""]:
+    """exp(i phase_zero)."""
+    return cis(values["phase"]["phase_zero"])

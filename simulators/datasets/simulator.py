@@ -1,0 +1,127 @@
+"""`ArtificialData`: draws labelled spectra from a population, on the device, inside a jitted training step."""
+
+from __future__ import annotations
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Key
+from numpyro.distributions import Distribution
+
+from mrsjax.core import Sample, exponentials, to_fid, to_spectrum
+from mrsjax.physics import SignalModel
+from simulators.artefacts.artefact import Artefact, Scene
+from simulators.artefacts.noise import complex_normal
+from simulators.artefacts.random import draws
+from simulators.datasets.signal import group_signals, phase_factor
+from simulators.tissue import Population
+
+
+class ArtificialData(eqx.Module):
+    """Population -> signal model -> artefacts -> noise; a `mrsjax.core.Simulator`.
+
+    **Arguments:**
+
+    - `model`: of `generating_model`; `population.names` are its names, in its order.
+    - `population`: priors of the amplitudes (mmol/L) and of parameters; a parameter without a prior has the model's start value.
+    - `artefacts`: applied in this order, the ones before the noise.
+    - `snr`: prior of the signal-to-noise ratio: height of the tallest resonance at `reference_ppm` over one standard deviation of the real noise
+      in the spectrum (core.fourier), metabolites alone; `None`: no noise.
+    - `after`: artefacts of the receiver, after the noise (ADC).
+
+    A sample:
+
+    - `data`: complex64 `(n,)`, or with the leading axes that artefacts make (coils, transients).
+    - `truth["amplitudes"]` `(m,)` in the order of `model.names`; `truth["values"]`: the model's whole parameter tree;
+      `truth["fid"]` `(n,)`: the clean metabolite signal, with its shift, line and phase, without macromolecules, lipids, baseline, artefacts, noise.
+    - `labels["snr"]`, `labels["noise"]` (standard deviation of the real part of each point), and one entry an artefact by its name (see its class).
+
+    **Raises:** `ValueError` when the population is for other amplitudes or for parameters that the model has not.
+    """
+
+    model: SignalModel
+    population: Population
+    artefacts: tuple[Artefact, ...]
+    after: tuple[Artefact, ...]
+    snr: Distribution | None
+    probe: Complex[Array, " n"]
+    first_order: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        model: SignalModel,
+        population: Population,
+        artefacts: tuple[Artefact, ...] = (),
+        *,
+        snr: Distribution | None,
+        after: tuple[Artefact, ...] = (),
+        reference_ppm: float = 2.008,
+    ):
+        self.model = model
+        self.population = population
+        self.artefacts = tuple(artefacts)
+        self.after = tuple(after)
+        self.snr = snr
+        self.first_order = "delay" in population.values.get("phase", {})
+        # one point of the Fourier transform: the height of a resonance without the whole spectrum
+        s = model.sampling
+        n = s.n_points
+        turn = float(s.to_hz(reference_ppm)) * float(s.dwell_time) * np.arange(n)
+        weight = np.where(np.arange(n) == 0, 0.5, 1.0) / np.sqrt(n)
+        self.probe = jnp.asarray((weight * np.exp(-2j * np.pi * turn)).astype(np.complex64))
+
+    def __check_init__(self):
+        if self.population.names != self.model.names:
+            raise ValueError(
+                f"population: wanted the amplitudes {', '.join(self.model.names)}, found {', '.join(self.population.names)}"
+            )
+        known = {(g, p) for g, tree in self.model.parameters().items() for p in tree}
+        asked = {(g, p) for g, tree in self.population.values.items() for p in tree}
+        if unknown := sorted(f"{g}.{p}" for g, p in asked - known):
+            raise ValueError(f"population: the model has no parameter {', '.join(unknown)}")
+        names = [a.name for a in (*self.artefacts, *self.after)]
+        if len(set(names)) != len(names):
+            raise ValueError(f"artefacts: wanted distinct names, found {', '.join(names)}")
+
+    def sample(self, key: Key[Array, ""]) -> Sample:
+        """One labelled spectrum; pure: `jax.vmap(simulator.sample)(keys)` inside a jitted step makes a batch."""
+        of_population, of_artefacts, of_noise = jax.random.split(key, 3)
+        amplitudes, drawn = self.population.sample(of_population)
+        values = {g: tree | drawn.get(g, {}) for g, tree in self._start().items()}
+        parts = group_signals(self.model, values, amplitudes)
+        metabolites = parts["metabolites"]
+        shift = values["metabolites"]["shift"]
+        everything = sum(parts.values()) * phase_factor(values)
+        clean = metabolites * phase_factor(values)
+        if self.first_order:
+            everything, clean = self._delayed(everything, values), self._delayed(clean, values)
+        scene = Scene(self.model.sampling, jnp.abs(metabolites[0]), shift)
+        labels = {}
+        data = everything
+        keys = jax.random.split(of_artefacts, max(len(self.artefacts) + len(self.after), 1))
+        for artefact, k in zip(self.artefacts, keys, strict=False):
+            data, labels[artefact.name] = artefact(data, scene, key=k)
+        if self.snr is not None:
+            of_noise, (snr,) = draws(of_noise, self.snr)
+            sd = self._height(metabolites, shift) / snr
+            data = data + sd * complex_normal(of_noise, data.size).reshape(data.shape)
+            labels |= {"snr": snr, "noise": sd}
+        for artefact, k in zip(self.after, keys[len(self.artefacts) :], strict=False):
+            data, labels[artefact.name] = artefact(data, scene, key=k)
+        return Sample(data, {"amplitudes": amplitudes, "values": values, "fid": clean}, labels)
+
+    def _start(self):
+        return jax.tree.map(lambda x: x.astype(jnp.float32), self.model.start())
+
+    def _delayed(self, fid, values):
+        model = self.model
+        zero = values["phase"] | {"phase_zero": jnp.zeros_like(values["phase"]["phase_zero"])}
+        return to_fid(model.phase(zero, model.sampling.frequency, model.pivot) * to_spectrum(fid))
+
+    def _height(self, metabolites: Complex[Array, " n"], shift) -> Float[Array, ""]:
+        s = self.model.sampling
+        back = exponentials(-2j * math.pi * shift, s.dwell_time, s.n_points)
+        return jnp.abs(jnp.sum(metabolites * back * self.probe))
