@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from mrsjax.core import Sample
 from mrsjax.inference import varpro
@@ -62,15 +62,16 @@ def signal(network: Network, prediction: Prediction, sample: Sample) -> Float[Ar
     return jnp.mean(rest.real**2 + rest.imag**2) / prediction.scale**2
 
 
-Loss = Callable[[Network, Prediction, Sample], Float[Array, ""]]
-
-LOSSES: dict[str, Loss] = {
+LOSSES: dict[str, Callable[[Network, Prediction, Sample], Float[Array, ""]]] = {
     "parameters": parameters, "amplitudes": amplitudes, "likelihood": likelihood, "residual": residual, "signal": signal,
 }  # fmt: skip
 
+#: Losses that look at amplitudes, which cost a linear solution each.
+OF_AMPLITUDES = {"amplitudes", "signal"}
 
-def weighted(weights: Mapping[str, float]) -> Loss:
-    """The sum of named losses.
+
+def weighted(weights: Mapping[str, float]) -> Callable[[Network, Sample, Key[Array, ""] | None], Float[Array, ""]]:
+    """The sum of named losses as what `train` takes.
 
     **Raises:** `ValueError` for an unknown name or no name at all.
     """
@@ -79,7 +80,9 @@ def weighted(weights: Mapping[str, float]) -> Loss:
         raise ValueError(f"loss: wanted weights of {', '.join(LOSSES)}, found {', '.join(unknown) or 'none'}")
     chosen = tuple((LOSSES[name], float(weight)) for name, weight in weights.items())
 
-    def total(network, prediction, sample):
+    def total(network, sample, key):
+        whole = network.spec.amplitudes == "refined" or not OF_AMPLITUDES.isdisjoint(weights)
+        prediction = (network if whole else network.encode)(sample.data, key=key)
         return sum((w * f(network, prediction, sample) for f, w in chosen), start=jnp.float32(0.0))
 
     return total

@@ -111,8 +111,8 @@ class Network(eqx.Module):
         """The coarse signal model: what the outputs are parameters of."""
         return self.fit_model.value.coarse()
 
-    def __call__(self, fid: Complex[Array, " n"], *, key: Key[Array, ""] | None = None) -> Prediction:
-        """One FID, any scale. `key`: dropout at use (Monte Carlo) or in training; None: none."""
+    def encode(self, fid: Complex[Array, " n"], *, key: Key[Array, ""] | None = None) -> Prediction:
+        """One FID, any scale, without solving for amplitudes. `key`: dropout at use (Monte Carlo) or in training; None: none."""
         features, scale = self.inputs(fid)
         outputs = self.encoder(features, key=key)
         log_sd = None
@@ -121,22 +121,26 @@ class Network(eqx.Module):
             log_sd = 3.0 * jnp.tanh(log_sd / 3.0)
         p = len(self.map.names)
         vector = self.map.vector(outputs[:p])
-        values = self.map.tree(vector)
-        model = self.model
         noise = noise_sd(fid, self.blocks.value).astype(scale.dtype)
         noise = jax.lax.stop_gradient(jnp.maximum(noise, 1e-6 * scale))
-        given = layers.problem(model, fid, noise)
-        amplitudes = jnp.full(len(model.names), jnp.nan, scale.dtype)
+        given = layers.problem(self.model, fid, noise)
+        amplitudes = jnp.full(len(self.model.names), jnp.nan, scale.dtype)
         if self.spec.amplitudes == "network":
             spread = self.amplitude_spread.value
             at = self.amplitude.value / spread
             amplitudes = scale * spread * jax.nn.softplus(outputs[p:] + at + jnp.log(-jnp.expm1(-at)))
-        elif self.spec.amplitudes == "projected":
-            amplitudes = noise * layers.project(model, given, values)
-        elif self.spec.amplitudes == "refined":
-            values, amplitudes = layers.refine(model, given, values, self.spec.steps)
-            vector, amplitudes = self.map.of(values), noise * amplitudes
-        return Prediction(values, vector, amplitudes, outputs, log_sd, given, noise, scale)
+        return Prediction(self.map.tree(vector), vector, amplitudes, outputs, log_sd, given, noise, scale)
+
+    def __call__(self, fid: Complex[Array, " n"], *, key: Key[Array, ""] | None = None) -> Prediction:
+        """`encode`, then amplitudes by the layers of `spec.amplitudes`."""
+        found = self.encode(fid, key=key)
+        if self.spec.amplitudes == "projected":
+            amplitudes = layers.project(self.model, found.problem, found.values)
+            return found._replace(amplitudes=found.noise * amplitudes)
+        if self.spec.amplitudes == "refined":
+            values, amplitudes = layers.refine(self.model, found.problem, found.values, self.spec.steps)
+            return found._replace(values=values, vector=self.map.of(values), amplitudes=found.noise * amplitudes)
+        return found
 
 
 def sizes(spec: NetworkSpec, model: SignalModel) -> int:

@@ -13,14 +13,14 @@ from jaxtyping import Array, Complex
 from mrsjax.core import FitResult, Sampling
 from mrsjax.inference import fit
 from mrsjax.inference.batch import map_rows
-from mrsjax.nn.network import Network, Prediction
-from mrsjax.physics import SignalModel, default_model
+from mrsjax.nn.network import Network
 from mrsjax.nn.storage import Saved
+from mrsjax.physics import SignalModel, default_model
 
 
 @eqx.filter_jit
 def _encode(network: Network, fids) -> tuple:
-    found: Prediction = jax.vmap(network)(fids)
+    found = jax.vmap(network.encode)(fids)
     return found.values, found.amplitudes
 
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from mrsjax.core import Simulator
+from mrsjax.core import Sample, Simulator
 from mrsjax.nn.checkpoint import Progress, read_state, write_state
 from mrsjax.nn.frozen import partition
 from mrsjax.nn.logs import write_logs
@@ -88,7 +88,7 @@ class Trained(NamedTuple):
 def train(
     network: Any,
     simulator: Simulator,
-    loss: Callable[[Any, Any, Any], Any],
+    loss: Callable[[Any, Sample, Any], Any],
     settings: Training,
     *,
     out: Path | None = None,
@@ -99,9 +99,9 @@ def train(
 
     **Arguments:**
 
-    - `network`: called as `network(data, key=key)` on one sample's data.
+    - `network`: any `eqx.Module`.
     - `simulator`: drawn inside the step, on the device; sharded over all devices with the rest of the batch.
-    - `loss`: of (network, prediction, sample), one sample; e.g. `losses.weighted`.
+    - `loss`: of (network, sample, key) for one sample, e.g. `losses.weighted`; the key is None in validation.
     - `out`: folder for the state (`state.npz`), `log.csv` and `log.json`; a run that was stopped there goes on, with the same curve.
     - `save(network, path, history)`: writes a model, called with `out/best` and `out/last` when they change.
     - `report(record, steps)`: called at each validation.
@@ -132,7 +132,7 @@ def train(
         def one(row):
             sample = simulator.sample(jax.random.fold_in(root, row))
             key = None if drop is None else jax.random.fold_in(drop, row)
-            return loss(whole, whole(sample.data, key=key), sample)
+            return loss(whole, sample, key)
 
         return jnp.mean(jax.vmap(one)(rows))
 
