@@ -17,6 +17,8 @@ VERBS = {
     "convert": "Convert data or a basis set to another format.",
     "preprocess": "Raw coils and transients to one clean spectrum, with a report of each step.",
     "run": "Preprocess, fit and report in one go.",
+    "train": "Train a network on artificial data; resumes after an interruption.",
+    "predict": "Measured spectra through a trained network: the outputs of fit.",
     "demo": "Simulate a brain spectrum, fit it, write the report. Needs no files and no network.",
     "basis": "Simulate, look at, convert and draw basis sets.",
     "info": "Versions, devices and formats: what to put into a bug report.",
