@@ -137,7 +137,19 @@ def analyse(
     curves, quality = _curves_and_quality(model, result, spectra, fids, peak)
     quantities = quantify(result, None if water is None else _reference(water, fids, basis, index))
     doubts = (*choice, *_doubts(quantities, quality, water is not None))
-    return Analysis(fids, basis, result, quantities, quality, curves, index, _position(fids, index), doubts, model, "" if method is None else method.name)
+    return Analysis(
+        fids,
+        basis,
+        result,
+        quantities,
+        quality,
+        curves,
+        index,
+        _position(fids, index),
+        doubts,
+        model,
+        "" if method is None else method.name,
+    )
 
 
 #: Total creatine of living brain lies well inside these bounds, mmol/kg (Gudmundson 2023: 6 to 12).

@@ -30,8 +30,18 @@ def method_of(path: str, given: inputs.Inputs, iterations: int) -> Method:
     card = saved.card
     name = card["network"]["encoder"].get("name", "mlp")
     own = card["network"]["amplitudes"] == "network"
-    then = "amplitudes by the network" if own else f"{iterations} fit steps from its estimate" if iterations else "exact amplitudes at its estimate"
-    recipe = card.get("recipe", {}).get("name", "unknown") if isinstance(card.get("recipe"), dict) else card.get("recipe", "unknown")
+    then = (
+        "amplitudes by the network"
+        if own
+        else f"{iterations} fit steps from its estimate"
+        if iterations
+        else "exact amplitudes at its estimate"
+    )
+    recipe = (
+        card.get("recipe", {}).get("name", "unknown")
+        if isinstance(card.get("recipe"), dict)
+        else card.get("recipe", "unknown")
+    )
     fids = np.asarray(given.fids.spectra)
     far = distances(saved.familiarity, saved.network.inputs, fids)
     unlike = np.flatnonzero(far > 1)

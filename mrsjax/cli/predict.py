@@ -15,7 +15,13 @@ from mrsjax.cli.hint_options import hint_options
 @click.option("--water", type=click.Path(), help="Unsuppressed water of the same voxel(s), for concentrations.")
 @click.option("--tissue", metavar="gm=..,wm=..,csf=..", help="Volume fractions, or maps on the grid of an MRSI.")
 @click.option("--mask", type=click.Path(), help="Image of the voxels to analyse.")
-@click.option("--iterations", type=click.IntRange(0, 60), default=3, show_default=True, help="Fit steps from where the network points.")
+@click.option(
+    "--iterations",
+    type=click.IntRange(0, 60),
+    default=3,
+    show_default=True,
+    help="Fit steps from where the network points.",
+)
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
 @hint_options(visible=("--te-ms", "--tr-s"))
 def predict(model: str, iterations: int, **options):
@@ -39,7 +45,12 @@ def predict(model: str, iterations: int, **options):
         lambda: inputs_of(settings, model),
         out,
         title=Path(str(settings.data)).name,
-        options={**settings.as_options(), "basis": None, "network": str(Path(model).absolute()), "iterations": iterations},
+        options={
+            **settings.as_options(),
+            "basis": None,
+            "network": str(Path(model).absolute()),
+            "iterations": iterations,
+        },
         peak=settings.peak,
         method=lambda given: method_of(model, given, iterations),
     )

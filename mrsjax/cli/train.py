@@ -9,7 +9,14 @@ import click
 
 @click.command()
 @click.argument("config", type=click.Path())
-@click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder of the run; one that was stopped goes on.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(),
+    required=True,
+    metavar="DIR",
+    help="Folder of the run; one that was stopped goes on.",
+)
 def train(config: str, out: str):
     """Train a network on artificial data as CONFIG (YAML) says.
 
@@ -32,5 +39,7 @@ def train(config: str, out: str):
 
         say(f"compiling for {device}")
         done = interruptible(lambda: run(given, Path(out), lambda line: click.echo(f"mrsjax: {line}", err=True)))
-    click.echo(f"best validation loss {min(r.validation for r in done.history):.4g} at step {done.best_step} of {done.history[-1].step} (ended by {done.ended})")
+    click.echo(
+        f"best validation loss {min(r.validation for r in done.history):.4g} at step {done.best_step} of {done.history[-1].step} (ended by {done.ended})"
+    )
     click.echo(f"Model: {Path(out) / 'best'}; use it with: mrsjax predict {Path(out) / 'best'} DATA -o DIR")

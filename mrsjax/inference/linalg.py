@@ -69,9 +69,7 @@ def solve(a: Float[Array, "n n"], b: Float[Array, "*shape"], keep: Bool[Array, "
     return (eliminate(masked(scaled, keep), b.reshape(len(b), -1) * scale) * scale).reshape(b.shape)
 
 
-def differentiable_solve(
-    a: Float[Array, "n n"], b: Float[Array, " n"], keep: Bool[Array, " n"]
-) -> Float[Array, " n"]:
+def differentiable_solve(a: Float[Array, "n n"], b: Float[Array, " n"], keep: Bool[Array, " n"]) -> Float[Array, " n"]:
     """`solve` that is differentiable in both modes, linear in b: its derivatives are solves of the same system."""
     return lax.custom_linear_solve(
         lambda x: masked(a, keep) @ x,

@@ -44,7 +44,9 @@ def filled(tree: Any, arrays: Mapping[str, np.ndarray], source: Path, prefix: st
         name = prefix + jax.tree_util.keystr(path)
         found = arrays[name].shape if name in arrays else "nothing"
         if found != old.shape:
-            raise ValueError(f"{source}: {name}: wanted shape {old.shape}, found {found}; the file is of another network")
+            raise ValueError(
+                f"{source}: {name}: wanted shape {old.shape}, found {found}; the file is of another network"
+            )
         return jnp.asarray(arrays[name], old.dtype)
 
     return jax.tree_util.tree_map_with_path(one, tree)
@@ -100,7 +102,9 @@ def read_state(folder: Path, start: Progress, mark: Mapping[str, Any]) -> Progre
     old, new = meta["mark"], json.loads(json.dumps(mark))
     if old != new:
         changed = [k for k, v in new["settings"].items() if old.get("settings", {}).get(k) != v] or ["the network"]
-        raise ValueError(f"{path}: a run with another choice of {', '.join(changed)}; continue it as it was, or train into another folder")
+        raise ValueError(
+            f"{path}: a run with another choice of {', '.join(changed)}; continue it as it was, or train into another folder"
+        )
     return Progress(
         meta["step"],
         filled(start.trainable, arrays, path, "now"),

@@ -91,5 +91,3 @@ def calibrate(spec: NetworkSpec, basis, sampling, simulator: Simulator, *, count
         relative = np.asarray(truth["amplitudes"]) / np.asarray(scale)[:, None]
         amplitude, wide = np.nan_to_num(relative.mean(axis=0), nan=1e-3), np.nan_to_num(relative.std(axis=0), nan=1e-3)
     return build(spec, basis, sampling, Calibration(location, spread, amplitude, wide))
-
-

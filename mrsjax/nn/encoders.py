@@ -61,7 +61,9 @@ class CNN(nnx.Module):
         rate: float = 0.0,
     ):
         if len(shape) != 2:
-            raise ValueError(f"cnn: wanted features (points, channels), found shape {shape}; use cnn2d for a spectrogram")
+            raise ValueError(
+                f"cnn: wanted features (points, channels), found shape {shape}; use cnn2d for a spectrogram"
+            )
         sizes = [shape[1], *channels]
         self.layers = nnx.List(
             [nnx.Conv(a, b, (kernel,), (stride,), rngs=rngs) for a, b in zip(sizes, sizes[1:], strict=False)]

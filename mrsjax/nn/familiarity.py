@@ -43,7 +43,9 @@ def blank(size: int) -> Familiarity:
     """The shape of a `Familiarity` over `size` features, before its arrays are loaded."""
     one = jnp.float32(1.0)
     j = min(COMPONENTS, size)
-    return Familiarity(jnp.zeros(size, jnp.float32), jnp.zeros((j, size), jnp.float32), jnp.ones(j, jnp.float32), one, one)
+    return Familiarity(
+        jnp.zeros(size, jnp.float32), jnp.zeros((j, size), jnp.float32), jnp.ones(j, jnp.float32), one, one
+    )
 
 
 def familiarity(inputs: Inputs, simulator: Simulator, *, count: int = 1024, key: Key[Array, ""]) -> Familiarity:
@@ -63,7 +65,11 @@ def familiarity(inputs: Inputs, simulator: Simulator, *, count: int = 1024, key:
     rest = np.linalg.norm(centred - (centred @ rows[:j].T) @ rows[:j], axis=1)
     single = lambda x: jnp.asarray(x, jnp.float32)  # noqa: E731
     found = Familiarity(
-        single(mean), single(rows[:j]), single(deviations), single(max(np.quantile(rest, QUANTILE), 1e-6)), jnp.float32(1.0)
+        single(mean),
+        single(rows[:j]),
+        single(deviations),
+        single(max(np.quantile(rest, QUANTILE), 1e-6)),
+        jnp.float32(1.0),
     )
     raw = np.asarray(jax.vmap(found._raw)(single(two)))
     return eqx.tree_at(lambda f: f.limit, found, single(np.quantile(raw, QUANTILE)))

@@ -162,7 +162,9 @@ def build(spec: NetworkSpec, basis: BasisSet, sampling: Sampling, calibration: C
         model = default_model(basis, sampling, **_options(spec.model))
         inputs = Inputs(sampling, **spec.inputs)
     except TypeError as error:
-        raise ValueError(f"network: {str(error).replace('default_model()', 'model').replace('Inputs.__init__()', 'inputs')}") from None
+        raise ValueError(
+            f"network: {str(error).replace('default_model()', 'model').replace('Inputs.__init__()', 'inputs')}"
+        ) from None
     model = single(model)
     coarse = model.coarse()
     m = len(model.names)

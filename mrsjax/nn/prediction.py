@@ -60,9 +60,7 @@ def predict(
         raise ValueError(f"iterations: wanted 0 or more, found {iterations}")
     values, amplitudes = encode(saved.network, fids)
     own = saved.network.spec.amplitudes == "network"
-    result = fit(
-        fit_model(saved), fids, start=values, max_iterations=1 if own else 1 + iterations, progress=progress
-    )
+    result = fit(fit_model(saved), fids, start=values, max_iterations=1 if own else 1 + iterations, progress=progress)
     if own:
         valid = np.isfinite(np.asarray(result.cost))[:, None]
         given = jnp.asarray(np.where(valid, amplitudes, np.nan), result.amplitudes.dtype)

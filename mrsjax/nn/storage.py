@@ -52,15 +52,21 @@ class Saved(NamedTuple):
         if sampling.nucleus != own.nucleus:
             wrong.append(f"nucleus: wanted {own.nucleus}, found {sampling.nucleus}")
         if basis is not None and basis_hash(basis) != self.card["basis"]["sha256"]:
-            wrong.append(f"basis: wanted {self.card['basis']['source']} ({self.card['basis']['sha256'][:12]}), found {basis_hash(basis)[:12]}")
+            wrong.append(
+                f"basis: wanted {self.card['basis']['source']} ({self.card['basis']['sha256'][:12]}), found {basis_hash(basis)[:12]}"
+            )
         if wrong:
-            raise ValueError(f"the network was not made for these data: {'; '.join(wrong)}; train one for them with mrsjax train")
+            raise ValueError(
+                f"the network was not made for these data: {'; '.join(wrong)}; train one for them with mrsjax train"
+            )
 
 
 def basis_hash(basis: BasisSet) -> str:
     """SHA-256 of names, grid and FIDs (rounded to single precision)."""
     s = basis.sampling
-    text = json.dumps([basis.names, f"{float(s.dwell_time):.6e}", f"{float(s.central_frequency):.6e}", f"{float(s.ppm_ref):.4f}"])
+    text = json.dumps(
+        [basis.names, f"{float(s.dwell_time):.6e}", f"{float(s.central_frequency):.6e}", f"{float(s.ppm_ref):.4f}"]
+    )
     return hashlib.sha256(text.encode() + np.asarray(basis.fids).astype(np.complex64).tobytes()).hexdigest()
 
 
@@ -115,10 +121,16 @@ def load(path: str | Path) -> Saved:
     if card.get("schema") != SCHEMA:
         raise ValueError(f"{path}: wanted a network of schema {SCHEMA}, found {card.get('schema', 'none')}")
     s, of_basis = card["sampling"], card["basis"]["sampling"]
-    sampling = Sampling(s["dwell_time_s"], s["central_frequency_hz"], s["points"], ppm_ref=s["ppm_ref"], nucleus=s["nucleus"])
+    sampling = Sampling(
+        s["dwell_time_s"], s["central_frequency_hz"], s["points"], ppm_ref=s["ppm_ref"], nucleus=s["nucleus"]
+    )
     fids = arrays["basis"]
     grid = Sampling(
-        of_basis["dwell_time_s"], of_basis["central_frequency_hz"], fids.shape[1], ppm_ref=of_basis["ppm_ref"], nucleus=s["nucleus"]
+        of_basis["dwell_time_s"],
+        of_basis["central_frequency_hz"],
+        fids.shape[1],
+        ppm_ref=of_basis["ppm_ref"],
+        nucleus=s["nucleus"],
     )
     basis = BasisSet(jnp.asarray(fids, jnp.result_type(complex)), card["basis"]["names"], grid)
     network = build(NetworkSpec(**card["network"]), basis, sampling)

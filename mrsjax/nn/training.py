@@ -143,7 +143,7 @@ def train(
         with jax.numpy_dtype_promotion("standard"):
             update, state = optimiser.update(gradient, state, trainable)
             trainable = optax.apply_updates(trainable, update)
-        return trainable, state, value, optax.global_norm(gradient)
+        return trainable, state, value, optax.tree.norm(gradient)
 
     @eqx.filter_jit
     def validate(trainable, rest, simulator, rows):

@@ -11,7 +11,14 @@ from mrsjax.physics import SignalModel, default_model
 from tests.physics.examples import basis, sampling
 
 N = 256
-OPTIONS = {"lineshape": "lorentz", "macromolecules": "off", "baseline": None, "own_shift": 0, "own_width": 0, "water_tails": 0}
+OPTIONS = {
+    "lineshape": "lorentz",
+    "macromolecules": "off",
+    "baseline": None,
+    "own_shift": 0,
+    "own_width": 0,
+    "water_tails": 0,
+}
 PREDICTED = ("metabolites.shift", "metabolites.lorentz", "phase.phase_zero")
 
 

@@ -17,7 +17,9 @@ NOISE = 0.05
 @pytest.fixture(scope="module")
 def case():
     """Model with a baseline, an amplitude that ends at zero, FID, true values."""
-    full = brain(256, lineshape="lorentz", macromolecules="off", baseline="poly2", own_shift=0, own_width=0, water_tails=0)
+    full = brain(
+        256, lineshape="lorentz", macromolecules="off", baseline="poly2", own_shift=0, own_width=0, water_tails=0
+    )
     draw = lambda noise: eqx.filter_jit(lambda s, k: s.sample(k))(simulator(noise), jax.random.key(3))  # noqa: E731
     sample = draw(NOISE)
     absent = sample.truth["amplitudes"].at[5].set(-0.5)

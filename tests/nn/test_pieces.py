@@ -11,7 +11,7 @@ from mrsjax.nn.bounds import ParameterMap
 from mrsjax.nn.encoders import ENCODERS, encoder, register
 from mrsjax.nn.inputs import Inputs
 from mrsjax.nn.scattering import morlet_bank, scattering
-from tests.nn.small import N, PREDICTED, model
+from tests.nn.small import PREDICTED, N, model
 from tests.physics.examples import sampling
 
 
@@ -41,7 +41,9 @@ def test_inputs_are_free_of_scale_and_keep_it(options):
 
 
 @pytest.mark.parametrize(
-    "options", [{"domain": "wavelet"}, {"parts": "phase"}, {"domain": "fid", "points": 4096}, {"window_ppm": (20, 30)}], ids=str
+    "options",
+    [{"domain": "wavelet"}, {"parts": "phase"}, {"domain": "fid", "points": 4096}, {"window_ppm": (20, 30)}],
+    ids=str,
 )
 def test_impossible_inputs_are_refused(options):
     with pytest.raises(ValueError, match="wanted|holds"):
@@ -62,7 +64,12 @@ def test_scattering_does_not_see_phase_and_hardly_a_small_shift():
 
 
 SHAPES = {"cnn2d": (32, 8, 2)}
-SMALLER = {"resnet": {"blocks": 1}, "transformer": {"blocks": 1}, "cnn": {"channels": (4, 8)}, "cnn2d": {"channels": (4, 8)}}
+SMALLER = {
+    "resnet": {"blocks": 1},
+    "transformer": {"blocks": 1},
+    "cnn": {"channels": (4, 8)},
+    "cnn2d": {"channels": (4, 8)},
+}
 
 
 @pytest.mark.parametrize("name", sorted(ENCODERS))

@@ -13,7 +13,7 @@ from mrsjax.inference import fit
 from mrsjax.nn import Matched, Training, calibrate, distances, familiarity, load, predict, train, weighted
 from mrsjax.nn.checkpoint import read_arrays, write_arrays
 from mrsjax.nn.storage import write_network
-from tests.nn.small import N, PREDICTED, model, simulator, spec
+from tests.nn.small import PREDICTED, N, model, simulator, spec
 from tests.physics.examples import basis, sampling
 
 
@@ -26,18 +26,20 @@ def trained(tmp_path_factory):
     network = train(network, data, weighted({"parameters": 1.0}), settings).network
     known = familiarity(network.inputs, simulator(), count=256, key=jax.random.key(9))
     write_network(folder, network, basis(N), sampling(N), known, {"recipe": "singlets"})
-    draw = eqx.filter_jit(jax.vmap(simulator().sample))
+    draw = eqx.filter_jit(eqx.filter_vmap(simulator().sample))
     return folder, network, draw(jax.random.split(jax.random.key(77), 8))
 
 
 def test_a_loaded_network_is_the_one_that_was_saved(trained):
     folder, network, samples = trained
     saved = load(folder)
-    one, two = (eqx.filter_jit(jax.vmap(n))(samples.data) for n in (network, saved.network))
+    one, two = (eqx.filter_jit(eqx.filter_vmap(n))(samples.data) for n in (network, saved.network))
     np.testing.assert_allclose(one.vector, two.vector, rtol=1e-6)
     np.testing.assert_allclose(one.amplitudes, two.amplitudes, rtol=1e-5)
     card = json.loads((folder / "card.json").read_text())
-    assert card["recipe"] == "singlets" and card["sampling"]["points"] == N and card["versions"]["jax"] == jax.__version__
+    assert (
+        card["recipe"] == "singlets" and card["sampling"]["points"] == N and card["versions"]["jax"] == jax.__version__
+    )
 
 
 def test_prediction_is_the_fit_from_a_learned_start(trained):

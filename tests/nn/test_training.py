@@ -6,14 +6,13 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import equinox as eqx
 import jax
 import pytest
 
-from mrsjax.nn import Matched, Measured, Training, build, calibrate, train, weighted
-from tests.nn.small import N, PREDICTED, simulator, spec
+from mrsjax.nn import Matched, Measured, Training, calibrate, train, weighted
+from tests.nn.small import PREDICTED, N, simulator, spec
 from tests.physics.examples import basis, sampling
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -45,7 +44,9 @@ def test_it_learns_and_nothing_is_traced_twice(world):
 
 def test_it_stops_early_and_returns_the_best(world):
     network, data = world
-    settings = Training(steps=400, batch=32, validation=32, every=10, warmup=1, learning_rate=0.3, patience=2, schedule="constant")
+    settings = Training(
+        steps=400, batch=32, validation=32, every=10, warmup=1, learning_rate=0.3, patience=2, schedule="constant"
+    )
     done = train(network, data, weighted({"parameters": 1.0}), settings)
     assert done.ended == "patience" and done.history[-1].step < 400
     best = min(done.history, key=lambda r: r.validation)
@@ -54,16 +55,14 @@ def test_it_stops_early_and_returns_the_best(world):
 
 def test_measured_spectra_train_without_truth(world):
     _, data = world
-    fids = eqx.filter_jit(jax.vmap(lambda k: data.sample(k).data))(jax.random.split(jax.random.key(5), 64))
+    fids = eqx.filter_jit(eqx.filter_vmap(lambda k: data.sample(k).data))(jax.random.split(jax.random.key(5), 64))
     measured = Measured(fids)
     network = calibrate(spec(), basis(N), sampling(N), measured, count=64)
     done = train(network, measured, weighted({"residual": 1.0}), SETTINGS)
     assert done.history[-1].validation < 0.6 * done.history[0].validation
 
 
-@pytest.mark.parametrize(
-    "change", [{"batch": 0}, {"schedule": "step"}, {"learning_rate": -1.0}], ids=str
-)
+@pytest.mark.parametrize("change", [{"batch": 0}, {"schedule": "step"}, {"learning_rate": -1.0}], ids=str)
 def test_impossible_settings_are_refused(change):
     with pytest.raises(ValueError, match="training"):
         Training(**change)
@@ -91,7 +90,12 @@ train(network, data, weighted({"parameters": 1.0}), settings, out=out, report=re
 def _run(*arguments, flags=""):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300
+        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        timeout=300,
     )
 
 
@@ -122,7 +126,13 @@ def test_another_run_is_not_continued(world, tmp_path):
     short = Training(steps=4, batch=8, validation=8, every=2, warmup=1)
     train(network, data, loss, short, out=tmp_path)
     with pytest.raises(ValueError, match="learning_rate"):
-        train(network, data, loss, Training(steps=4, batch=8, validation=8, every=2, warmup=1, learning_rate=0.1), out=tmp_path)
+        train(
+            network,
+            data,
+            loss,
+            Training(steps=4, batch=8, validation=8, every=2, warmup=1, learning_rate=0.1),
+            out=tmp_path,
+        )
     (tmp_path / "state.npz").write_bytes(b"PK\x03\x04 damaged")
     with pytest.raises(ValueError, match=r"state\.npz"):
         train(network, data, loss, short, out=tmp_path)
