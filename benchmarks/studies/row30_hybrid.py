@@ -27,8 +27,11 @@ def errors(names, found, truth, own_names) -> tuple[float, float]:
     """Mean absolute percentage error of the sums, and mean R^2 over the metabolites."""
     sums = []
     for parts in TOTALS.values():
-        of = lambda table, rows: sum(table[:, rows.index(p)] for p in parts if p in rows)  # noqa: E731
-        sums.append(np.mean(np.abs(of(found, names) / of(truth, own_names) - 1)))
+        x, y = (
+            sum(table[:, rows.index(p)] for p in parts if p in rows)
+            for table, rows in ((found, names), (truth, own_names))
+        )
+        sums.append(np.mean(np.abs(x / y - 1)))
     r2 = []
     for name in own_names:
         if name in names and not name.startswith(("MM", "Lip")):

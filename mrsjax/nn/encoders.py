@@ -5,6 +5,7 @@ All are stateless: LayerNorm, and dropout with its key at the call (no key: no d
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -33,7 +34,7 @@ class MLP(nnx.Module):
         self, shape: tuple[int, ...], out: int, *, rngs: nnx.Rngs, widths: Sequence[int] = (256, 128), rate: float = 0.0
     ):
         sizes = [math.prod(shape), *widths]
-        self.dense = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in zip(sizes, sizes[1:], strict=False)])
+        self.dense = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in itertools.pairwise(sizes)])
         self.norms = nnx.List([nnx.LayerNorm(b, rngs=rngs) for b in widths])
         self.last = nnx.Linear(sizes[-1], out, rngs=rngs)
         self.rate = rate
@@ -65,9 +66,7 @@ class CNN(nnx.Module):
                 f"cnn: wanted features (points, channels), found shape {shape}; use cnn2d for a spectrogram"
             )
         sizes = [shape[1], *channels]
-        self.layers = nnx.List(
-            [nnx.Conv(a, b, (kernel,), (stride,), rngs=rngs) for a, b in zip(sizes, sizes[1:], strict=False)]
-        )
+        self.layers = nnx.List([nnx.Conv(a, b, (kernel,), (stride,), rngs=rngs) for a, b in itertools.pairwise(sizes)])
         points = shape[0]
         for _ in channels:
             points = -(-points // stride)

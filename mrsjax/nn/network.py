@@ -159,7 +159,7 @@ def build(spec: NetworkSpec, basis: BasisSet, sampling: Sampling, calibration: C
     from mrsjax.inference.varpro import single
 
     try:
-        model = default_model(basis, sampling, **_options(spec.model))
+        model = default_model(basis, sampling, **model_options(spec.model))
         inputs = Inputs(sampling, **spec.inputs)
     except TypeError as error:
         raise ValueError(
@@ -188,5 +188,6 @@ def build(spec: NetworkSpec, basis: BasisSet, sampling: Sampling, calibration: C
     )
 
 
-def _options(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if k == "window_ppm" else v for k, v in given.items()}
+def model_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of `default_model` as JSON and YAML hold them: tuples are lists there, and YAML 1.1 reads a bare `off` as false."""
+    return {k: tuple(v) if isinstance(v, list) else "off" if v is False else v for k, v in given.items()}

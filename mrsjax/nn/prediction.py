@@ -13,7 +13,7 @@ from jaxtyping import Array, Complex
 from mrsjax.core import FitResult, Sampling
 from mrsjax.inference import fit
 from mrsjax.inference.batch import map_rows
-from mrsjax.nn.network import Network
+from mrsjax.nn.network import Network, model_options
 from mrsjax.nn.storage import Saved
 from mrsjax.physics import SignalModel, default_model
 
@@ -34,7 +34,7 @@ def encode(network: Network, fids: Complex[Array | np.ndarray, "s n"]) -> tuple:
 
 def fit_model(saved: Saved) -> SignalModel:
     """The signal model that the network was trained for, in the session's precision."""
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.card["network"]["model"].items()}
+    options = model_options(saved.card["network"]["model"])
     return default_model(saved.basis, saved.sampling, **options)
 
 

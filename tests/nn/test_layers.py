@@ -46,7 +46,7 @@ def test_projection_is_the_amplitudes_of_the_fit(case):
 
 @pytest.mark.parametrize("layer", ["project", "reduced_cost", "refine"])
 def test_derivatives_agree_with_finite_differences(case, layer):
-    full, given, values = _at(case, 0.3)
+    full, _, values = _at(case, 0.3)
     weights = jnp.arange(1.0, 7.0)
 
     @jax.jit

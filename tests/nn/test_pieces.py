@@ -46,7 +46,7 @@ def test_inputs_are_free_of_scale_and_keep_it(options):
     ids=str,
 )
 def test_impossible_inputs_are_refused(options):
-    with pytest.raises(ValueError, match="wanted|holds"):
+    with pytest.raises(ValueError, match=r"wanted|holds"):
         Inputs(sampling(N), **options)
 
 
