@@ -39,8 +39,8 @@ def test_readme_commands_are_the_gate():
 def test_python_of_the_docs_runs(page, tmp_path, monkeypatch, capsys):
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    for code in blocks:
-        exec(compile(code, str(page), "exec"), {})
+    done = [exec(compile(code, str(page), "exec"), {}) for code in blocks]  # an exception fails the test
+    assert len(done) == page.read_text().count("```python")
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.stem)

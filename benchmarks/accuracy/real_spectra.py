@@ -45,6 +45,9 @@ def lcmodel_ratios(path: pathlib.Path) -> dict[str, np.ndarray]:
     """Ratios to total creatine in an LCModel CSV: its own sums, or the sum of what a basis without PCr gives."""
     with open(path, newline="") as f:
         rows = [{k.strip(): v for k, v in row.items()} for row in csv.DictReader(f)]
+    rows.sort(
+        key=lambda r: (int(r["Row"]), int(r["Col"]))
+    )  # LCModel writes voxels from the middle outwards, the data are in order
     reference = "Cr+PCr" if "Cr+PCr" in rows[0] else "Cr"
     column = lambda name: np.array([float(r[f"{name}/{reference}"]) for r in rows])  # noqa: E731
     out = {}

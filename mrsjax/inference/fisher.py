@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrsjax.inference.linalg import inverse, masked, schur
-from mrsjax.inference.varpro import Problem, Tree, rows_of, smooth, stacked
+from mrsjax.inference.varpro import Problem, Tree, gram_matrix, rows_of, smooth, stacked
 from mrsjax.physics.model import SignalModel
 
 
@@ -23,7 +23,7 @@ def covariance(
     design, fids = model.design(values)
     a, j = stacked(design), stacked(rows_of(model.jacobian(values, amplitudes, fids)))
     pa, pj = smooth(model, problem, a), smooth(model, problem, j)
-    gram = a @ a.T - pa @ pa.T + problem.precision
+    gram = gram_matrix(problem, a, pa)
     cross = a @ j.T - pa @ pj.T
     free = (theta > tree.lower) & (theta < tree.upper)
     inner = inverse(masked(schur(gram, cross, j @ j.T - pj @ pj.T) + jnp.diag(problem.weight), free))

@@ -93,12 +93,23 @@ def smooth(model: SignalModel, problem: Problem, rows: Float[Array, "r 2k"]) -> 
     return (parts * root).reshape(rows.shape[0], -1)
 
 
+def gram_matrix(problem: Problem, a: Float[Array, "m 2k"], pa: Float[Array, "m 2j"]) -> Float[Array, "m m"]:
+    """A W A' + P, with what rounding can make of the difference (a part of A A') added to its diagonal.
+
+    A component that is all but a baseline (a broad line at the edge of the window) leaves nothing else than rounding of W A', and
+    the matrix would not be positive definite.
+    """
+    total = a @ a.T
+    rounding = 50 * jnp.finfo(a.dtype).eps * jnp.diagonal(total)
+    return total - pa @ pa.T + problem.precision + jnp.diag(rounding)
+
+
 def linear_solution(model: SignalModel, problem: Problem, design: Complex[Array, "m k"], passive: Bool[Array, " m"]):
     """Non-negative amplitudes for a design; returns `Linear` (without the prior of theta) and `Parts`."""
     a = stacked(design)
     z = stacked(problem.data[None])
     pa, pz = smooth(model, problem, a), smooth(model, problem, z)
-    gram = a @ a.T - pa @ pa.T + problem.precision
+    gram = gram_matrix(problem, a, pa)
     b = a @ z[0] - pa @ pz[0]
     c, passive = nnls(gram, b, passive)
     rest = z - c @ a
