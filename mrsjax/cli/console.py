@@ -30,7 +30,7 @@ def start_jax(*, double: bool = True) -> str:
 
 
 @contextmanager
-def phases(device: str) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+def phases(device: str, doing: str = "fitting") -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
     """A line on stderr that says what is being done. Yields `say(phase)` and `progress(done, total)`.
 
     The bar starts at the first `progress`; before it, the compiler works.
@@ -53,7 +53,7 @@ def phases(device: str) -> Iterator[tuple[Callable[[str], None], Callable[[int, 
                 console.print(f"mrsjax: {phase}", soft_wrap=True, highlight=False)
 
         def progress(done: int, total: int) -> None:
-            bar.update(task, description=f"fitting on {device}", completed=done, total=total)
+            bar.update(task, description=f"{doing} on {device}", completed=done, total=total)
 
         yield say, progress
 

@@ -21,6 +21,7 @@ VERBS = {
     "predict": "Measured spectra through a trained network: the outputs of fit.",
     "demo": "Simulate a brain spectrum, fit it, write the report. Needs no files and no network.",
     "basis": "Simulate, look at, convert and draw basis sets.",
+    "simulate": "Labelled artificial spectra of a named recipe, in files, as many as you like.",
     "info": "Versions, devices and formats: what to put into a bug report.",
 }
 

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex
 from numpyro.distributions import Distribution
 
 from mrsjax.core import Sampling
@@ -29,27 +29,25 @@ class SplineBaseline(Artefact):
     Label: "strength" (drawn), "coefficients" (k,), "signal".
     """
 
-    waves: Complex[Array, "k early"]
+    waves: Complex[Array, "k n"]
     strength: Distribution
     walk: bool = eqx.field(static=True)
     name: str = eqx.field(static=True, default="baseline")
 
     def __call__(self, data, scene, *, key):
-        keys, (strength,) = draws(key, self.strength)
-        k, early = self.waves.shape
-        a = complex_normal(keys, k) * math.sqrt(0.5)
+        key, (strength,) = draws(key, self.strength)
+        k, n = self.waves.shape
+        a = complex_normal(key, k) * math.sqrt(0.5)
         if self.walk:
             a = jnp.cumsum(a)
             a = (a - jnp.mean(a)) / math.sqrt(k / 6)
-        # the product over real and imaginary parts: a complex one would make a third matrix
-        both = jnp.concatenate([a.real, a.imag]) @ self._rows()
-        signal = strength * scene.area * lax.complex(both[:early], both[early:])
-        signal = jnp.pad(signal, (0, data.shape[-1] - early))
-        return data + signal, {"strength": strength, "coefficients": a, "signal": signal}
-
-    def _rows(self) -> Float[Array, "k2 n2"]:
+        size = strength * scene.area
+        # a real product over (Re, Im): under vmap one large product for the whole batch
         w = self.waves
-        return jnp.block([[w.real, w.imag], [-w.imag, w.real]])
+        rows = jnp.block([[w.real, w.imag], [-w.imag, w.real]])
+        both = jnp.concatenate([size * a.real, size * a.imag]) @ rows
+        signal = lax.complex(both[:n], both[n:])
+        return data + signal, {"strength": strength, "coefficients": a, "signal": signal}
 
 
 def spline_baseline(
@@ -70,7 +68,5 @@ def spline_baseline(
     frequency = np.asarray(sampling.to_hz(np.arange(low, high + 1e-9, spacing_ppm)), float)
     h = spacing_ppm * 1e-6 * float(sampling.central_frequency)
     t = np.arange(sampling.n_points) * float(sampling.dwell_time)
-    early = min(len(t), int(np.ceil(4.0 / h / t[1])))  # four zeros of the sinc: 3e-5 is left
-    t = t[:early]
     waves = np.sinc(h * t) ** 4 * np.exp(2j * np.pi * frequency[:, None] * t)
     return SplineBaseline(waves=jnp.asarray(waves.astype(np.complex64)), strength=strength, walk=walk, name=name)

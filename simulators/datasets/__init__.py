@@ -7,8 +7,12 @@
 What `truth` and `labels` hold is said in `ArtificialData`.
 """
 
+from simulators.datasets.blocks import blocks as blocks
 from simulators.datasets.recipe import Recipe as Recipe
 from simulators.datasets.recipe import available as available
 from simulators.datasets.recipe import recipe as recipe
 from simulators.datasets.signal import generating_model as generating_model
 from simulators.datasets.simulator import ArtificialData as ArtificialData
+from simulators.datasets.store import open_arrays as open_arrays
+from simulators.datasets.store import verify as verify
+from simulators.datasets.store import write as write

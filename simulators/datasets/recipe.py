@@ -18,12 +18,12 @@ from mrsjax.core import BasisSet, Sampling
 from mrsjax.core.metabolites import canonical
 from mrsjax.data import default_basis
 from mrsjax.physics import SignalModel
-from simulators.artefacts.baseline import spline_baseline
+from simulators import artefacts
 from simulators.datasets.schema import Found
 from simulators.datasets.signal import generating_model, single_precision
 from simulators.datasets.simulator import ArtificialData
-from simulators.tissue import Population, ranges
-from simulators.tissue.priors import squared_uniform, uniform
+from simulators.tissue import Population, concentrations, ranges
+from simulators.tissue.priors import log_normal, squared_uniform, uniform
 
 #: Parameter of the model as recipes write it -> (parameter, factor to its unit).
 PARAMETERS = {
@@ -52,8 +52,8 @@ def available() -> tuple[str, ...]:
     return tuple(sorted(p.name.removesuffix(".yaml") for p in _packaged().iterdir() if p.name.endswith(".yaml")))
 
 
-def recipe(name: str | Path, *, basis: BasisSet | None = None) -> Recipe:
-    """The recipe of a name (`available()`) or of a YAML file; `basis` takes the place of the one it names.
+def recipe(name: str | Path, *, basis: BasisSet | None = None, sampling: Sampling | None = None) -> Recipe:
+    """The recipe of a name (`available()`) or of a YAML file; `basis` and `sampling` take the place of those it names.
 
     **Raises:** `ValueError` naming the file, the key, what is there and what was wanted.
     """
@@ -63,24 +63,32 @@ def recipe(name: str | Path, *, basis: BasisSet | None = None) -> Recipe:
         text, source = Path(name).read_text(encoding="utf-8"), str(name)
     else:
         raise ValueError(f"recipe: wanted {', '.join(available())} or a .yaml file, found {str(name)!r}")
-    return parse(text, source, basis=basis)
+    return parse(text, source, basis=basis, sampling=sampling)
 
 
-def parse(text: str, source: str, *, basis: BasisSet | None = None) -> Recipe:
+def parse(text: str, source: str, *, basis: BasisSet | None = None, sampling: Sampling | None = None) -> Recipe:
     """A recipe from its text; `source` is named in errors."""
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"{source}: no valid YAML: {' '.join(str(error).split())}") from None
     found = Found(content, source)
-    found.allow("name", "summary", "sampling", "basis", "amplitudes", "parameters", "artefacts", "snr")
+    found.allow(
+        "name", "summary", "sampling", "basis", "amplitudes", "parameters", "artefacts", "coils", "snr", "after"
+    )
     with jax.enable_x64(True):  # constants are rounded once, whatever the session's precision
-        sampling = _sampling(found.section("sampling"))
+        if sampling is None:
+            sampling = _sampling(found.section("sampling"))
         model = _model(found, sampling, basis)
         population = _population(found, model)
-        artefacts = tuple(_artefact(entry, sampling) for entry in found.items("artefacts"))
+        before = tuple(_artefact(entry, sampling) for entry in found.items("artefacts"))
+        after = tuple(_artefact(entry, sampling) for entry in found.items("after"))
+        coils = None
+        if found.has("coils"):
+            found.section("coils").allow("count")
+            coils = artefacts.coils(found.section("coils").count("count"))
         snr = found.prior("snr") if found.has("snr") else None
-        simulator = ArtificialData(model, population, artefacts, snr=snr)
+        simulator = ArtificialData(model, population, before, snr=snr, coils=coils, after=after)
         simulator = single_precision(simulator)
     return Recipe(found.text("name"), found.text("summary"), text, simulator)
 
@@ -117,23 +125,7 @@ def _model(found: Found, sampling: Sampling, basis: BasisSet | None) -> SignalMo
 
 
 def _population(found: Found, model: SignalModel) -> Population:
-    amplitudes = found.section("amplitudes")
-    amplitudes.allow("table", "ranges", "macromolecules", "lipids")
-    table = {**ranges.OTHERS, **amplitudes.choice("table", {"shamaei2023": ranges.SHAMAEI_2023, "none": {}})}
-    if amplitudes.has("ranges"):
-        table |= {k: amplitudes.section("ranges").pair(k) for k in amplitudes.section("ranges").content}
-    low, high = [], []
-    for group in model.groups:
-        if group.name == "metabolites":
-            missing = [n for n in group.names if canonical(n) not in table]
-            if missing:
-                raise amplitudes.error("ranges", f"wanted a range [low, high] for {', '.join(missing)}")
-            low += [table[canonical(n)][0] for n in group.names]
-            high += [table[canonical(n)][1] for n in group.names]
-        else:
-            prior = amplitudes.section(group.name).pair("uniform")
-            low += [prior[0]] * len(group.names)
-            high += [prior[1]] * len(group.names)
+    priors, correlation = _amplitudes(found.section("amplitudes"), model)
     values: dict[str, dict[str, Distribution]] = {}
     known = model.parameters()
     parameters = found.section("parameters")
@@ -149,7 +141,40 @@ def _population(found: Found, model: SignalModel) -> Population:
                 values[group][parameter] = squared_uniform(*section.section(key).pair("uniform"))
             else:
                 values[group][parameter] = section.prior(key, scale=factor, shape=shape)
-    return Population(model.names, uniform(np.array(low), np.array(high)), values)
+    return Population(model.names, priors, values, correlation)
+
+
+def _amplitudes(found: Found, model: SignalModel) -> tuple[Distribution, np.ndarray | None]:
+    """Uniform amplitudes from a table of ranges, or correlated log-normal ones of a `brain`."""
+    found.allow("table", "ranges", "brain", *(g.name for g in model.groups[1:]))
+    kind, names = ("log_normal" if found.has("brain") else "uniform"), model.groups[0].names
+    correlation = None
+    if kind == "log_normal":
+        section = found.section("brain")
+        section.allow("grey_white_csf", "condition", "age")
+        options: dict[str, Any] = {k: section.text(k) for k in ("condition", "age") if section.has(k)}
+        if section.has("grey_white_csf"):
+            options["fractions"] = section.numbers("grey_white_csf", 3)
+        try:
+            levels = concentrations.brain(names, **options)
+        except ValueError as error:
+            raise ValueError(f"{section.place}: {error}") from None
+        first, second = list(levels.median), list(levels.log_sd)
+        correlation = np.eye(len(model.names))
+        correlation[: len(names), : len(names)] = levels.correlation
+    else:
+        table = {**ranges.OTHERS, **found.choice("table", {"shamaei2023": ranges.SHAMAEI_2023, "none": {}})}
+        if found.has("ranges"):
+            table |= {k: found.section("ranges").pair(k) for k in found.section("ranges").content}
+        if missing := [n for n in names if canonical(n) not in table]:
+            raise found.error("ranges", f"wanted a range [low, high] for {', '.join(missing)}")
+        first, second = ([table[canonical(n)][end] for n in names] for end in (0, 1))
+    for group in model.groups[1:]:
+        one, two = found.section(group.name).numbers(kind, 2)
+        first += [one] * len(group.names)
+        second += [two] * len(group.names)
+    make = log_normal if kind == "log_normal" else uniform
+    return make(np.array(first), np.array(second)), correlation
 
 
 def _artefact(found: Found, sampling: Sampling):
@@ -164,5 +189,35 @@ def _artefact(found: Found, sampling: Sampling):
 
 #: Artefact as recipes write it -> (its constructor, key -> what the key holds).
 ARTEFACTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, str]]] = {
-    "baseline": (spline_baseline, {"strength": "prior", "range_ppm": "pair", "spacing_ppm": "number", "walk": "flag"}),
-}
+    "baseline": (
+        artefacts.spline_baseline,
+        {"strength": "prior", "range_ppm": "pair", "spacing_ppm": "number", "walk": "flag", "name": "text"},
+    ),
+    "water": (
+        artefacts.residual_water,
+        {"strength": "prior", "probability": "number", "lines": "count", "spread_ppm": "number"},
+    ),
+    "lipids": (artefacts.scalp_lipids, {"strength": "prior", "probability": "number", "shift_sd_ppm": "number"}),
+    "spurious": (
+        artefacts.spurious_peaks,
+        {"strength": "prior", "probability": "number", "peaks": "count", "range_ppm": "pair"},
+    ),
+    "echo": (
+        artefacts.out_of_voxel_echo,
+        {
+            "strength": "prior", "probability": "number", "centre_ms": "pair", "width_ms": "pair", "range_ppm": "pair",
+            "chirp_hz_per_s": "number", "name": "text",
+        },
+    ),
+    "eddy": (artefacts.eddy_currents, {"amplitude_hz": "number", "decay_ms": "pair", "terms": "count"}),
+    "transients": (
+        artefacts.transients,
+        {
+            "count": "count", "drift_hz": "number", "walk_hz": "number", "jump_hz": "number", "jump_probability": "number",
+            "phase_deg": "number", "motion_probability": "number",
+        },
+    ),
+    "scatter": (artefacts.scatter, {"count": "count", "frequency_hz": "number", "phase_deg": "number"}),
+    "truncation": (artefacts.truncation, {"fraction": "prior"}),
+    "digitiser": (artefacts.digitiser, {"headroom": "prior", "bits": "count"}),
+}  # fmt: skip

@@ -94,6 +94,12 @@ class Found:
             raise self.error(key, "wanted [low, high]")
         return float(value[0]), float(value[1])
 
+    def numbers(self, key: str, count: int) -> tuple[float, ...]:
+        value = self._get(key)
+        if not (isinstance(value, list) and len(value) == count and all(map(_is_number, value))):
+            raise self.error(key, f"wanted {count} numbers")
+        return tuple(float(x) for x in value)
+
     def choice(self, key: str, options: Mapping[str, T]) -> T:
         if self._get(key) not in options:
             raise self.error(key, f"wanted one of {', '.join(options)}")

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.lax import optimization_barrier as once
 from jaxtyping import Array, Complex, Float, Key
 from numpyro.distributions import Distribution
 
@@ -16,6 +17,7 @@ from mrsjax.physics import SignalModel
 from simulators.artefacts.artefact import Artefact, Scene
 from simulators.artefacts.noise import complex_normal
 from simulators.artefacts.random import draws
+from simulators.artefacts.receiver import Coils, correlated
 from simulators.datasets.signal import group_signals, phase_factor
 from simulators.tissue import Population
 
@@ -28,8 +30,9 @@ class ArtificialData(eqx.Module):
     - `model`: of `generating_model`; `population.names` are its names, in its order.
     - `population`: priors of the amplitudes (mmol/L) and of parameters; a parameter without a prior has the model's start value.
     - `artefacts`: applied in this order, the ones before the noise.
+    - `coils`: a receive array that sees the result and whose noise is correlated; `None`: one channel.
     - `snr`: prior of the signal-to-noise ratio: height of the tallest resonance at `reference_ppm` over one standard deviation of the real noise
-      in the spectrum (core.fourier), metabolites alone; `None`: no noise.
+      in the spectrum (core.fourier), metabolites alone; in each FID (each transient; a coil of sensitivity 1). `None`: no noise.
     - `after`: artefacts of the receiver, after the noise (ADC).
 
     A sample:
@@ -46,6 +49,7 @@ class ArtificialData(eqx.Module):
     population: Population
     artefacts: tuple[Artefact, ...]
     after: tuple[Artefact, ...]
+    coils: Coils | None
     snr: Distribution | None
     probe: Complex[Array, " n"]
     first_order: bool = eqx.field(static=True)
@@ -57,6 +61,7 @@ class ArtificialData(eqx.Module):
         artefacts: tuple[Artefact, ...] = (),
         *,
         snr: Distribution | None,
+        coils: Coils | None = None,
         after: tuple[Artefact, ...] = (),
         reference_ppm: float = 2.008,
     ):
@@ -64,6 +69,7 @@ class ArtificialData(eqx.Module):
         self.population = population
         self.artefacts = tuple(artefacts)
         self.after = tuple(after)
+        self.coils = coils
         self.snr = snr
         self.first_order = "delay" in population.values.get("phase", {})
         # one point of the Fourier transform: the height of a resonance without the whole spectrum
@@ -88,10 +94,11 @@ class ArtificialData(eqx.Module):
 
     def sample(self, key: Key[Array, ""]) -> Sample:
         """One labelled spectrum; pure: `jax.vmap(simulator.sample)(keys)` inside a jitted step makes a batch."""
-        of_population, of_artefacts, of_noise = jax.random.split(key, 3)
+        of_population, of_artefacts, of_noise, of_coils = jax.random.split(key, 4)
         amplitudes, drawn = self.population.sample(of_population)
         values = {g: tree | drawn.get(g, {}) for g, tree in self._start().items()}
         parts = group_signals(self.model, values, amplitudes)
+        parts = once(parts)
         metabolites = parts["metabolites"]
         shift = values["metabolites"]["shift"]
         everything = sum(parts.values()) * phase_factor(values)
@@ -103,14 +110,19 @@ class ArtificialData(eqx.Module):
         data = everything
         keys = jax.random.split(of_artefacts, max(len(self.artefacts) + len(self.after), 1))
         for artefact, k in zip(self.artefacts, keys, strict=False):
-            data, labels[artefact.name] = artefact(data, scene, key=k)
+            data, labels[artefact.name] = once(artefact(data, scene, key=k))
+        mixing = None
+        if self.coils is not None:
+            data, mixing, labels["coils"] = self.coils(data, key=of_coils)
         if self.snr is not None:
             of_noise, (snr,) = draws(of_noise, self.snr)
             sd = self._height(metabolites, shift) / snr
-            data = data + sd * complex_normal(of_noise, data.size).reshape(data.shape)
+            white = complex_normal(of_noise, data.size).reshape(data.shape)
+            noise = once(white if mixing is None else correlated(white, mixing))
+            data = data + sd * noise
             labels |= {"snr": snr, "noise": sd}
         for artefact, k in zip(self.after, keys[len(self.artefacts) :], strict=False):
-            data, labels[artefact.name] = artefact(data, scene, key=k)
+            data, labels[artefact.name] = once(artefact(data, scene, key=k))
         return Sample(data, {"amplitudes": amplitudes, "values": values, "fid": clean}, labels)
 
     def _start(self):

@@ -82,5 +82,12 @@ def _(prior: Normal, factor):
 
 
 @widened.register
+def _(prior: LogUniform, factor):
+    bottom, top = jnp.log(jnp.asarray(prior.low)), jnp.log(jnp.asarray(prior.high))
+    centre, half = 0.5 * (bottom + top), 0.5 * (top - bottom)
+    return LogUniform(jnp.exp(centre - factor * half), jnp.exp(centre + factor * half))
+
+
+@widened.register
 def _(prior: TransformedDistribution, factor):
     return TransformedDistribution(widened(prior.base_dist, factor), prior.transforms)

@@ -1,0 +1,67 @@
+"""Spectra by their number: spectrum i of a seed has the key fold_in(key(seed), i), whatever is computed together and where.
+
+The compiled program works on `BLOCK` spectra, always: another batch size could be summed in another order. Devices take blocks in turn, each
+running the same program.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mrsjax.core import Simulator
+
+BLOCK = 256
+
+
+def named_arrays(sample: Any) -> dict[str, Any]:
+    """The leaves of a sample by name: "data", "truth.values.metabolites.shift", ..."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(sample._asdict())
+    return {".".join(str(step.key) for step in path): leaf for path, leaf in leaves}
+
+
+def kept(arrays: dict[str, Any], signals: bool) -> dict[str, Any]:
+    """Without `signals`: the arrays that are not as long as the data (the clean FID, what an artefact added are)."""
+    points = arrays["data"].shape[-1:]
+    return {k: x for k, x in arrays.items() if signals or k == "data" or x.shape[-1:] != points}
+
+
+@eqx.filter_jit
+def _block(simulator: Simulator, seed: jax.Array, first: jax.Array, signals: bool) -> dict[str, jax.Array]:
+    numbers = first + jnp.arange(BLOCK, dtype=jnp.uint32)
+    sample = jax.vmap(lambda i: simulator.sample(jax.random.fold_in(jax.random.key(seed), i)))(numbers)
+    return kept(named_arrays(sample), signals)
+
+
+def blocks(
+    simulator: Simulator, seed: int, first: int, last: int, *, signals: bool = False
+) -> Iterator[dict[str, np.ndarray]]:
+    """Spectra `first` to `last` - 1 (`first` a multiple of `BLOCK`) in blocks, on the host, in order.
+
+    **Raises:** `ValueError` when `first` is no multiple of `BLOCK`.
+    """
+    if first % BLOCK:
+        raise ValueError(f"first: wanted a multiple of {BLOCK}, found {first}")
+    devices = jax.local_devices()
+    there = [jax.device_put(eqx.filter(simulator, eqx.is_array), d) for d in devices]
+    static = eqx.filter(simulator, eqx.is_array, inverse=True)
+    running: deque = deque()
+
+    def take():
+        start, made = running.popleft()
+        return {k: np.asarray(x)[: last - start] for k, x in made.items()}
+
+    for number, start in enumerate(range(first, last, BLOCK)):
+        d = number % len(devices)
+        of_seed, of_start = jax.device_put((jnp.uint32(seed), jnp.uint32(start)), devices[d])
+        running.append((start, _block(eqx.combine(there[d], static), of_seed, of_start, signals)))
+        if len(running) > len(devices):
+            yield take()
+    while running:
+        yield take()

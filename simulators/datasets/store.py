@@ -1,0 +1,274 @@
+"""A data set in files: one Zarr v3 array a quantity, written shard by shard, resumable after any interruption.
+
+    DIR/manifest.json            recipe, seed, count, versions; written first, compared before anything is added
+    DIR/recipe.yaml              the recipe as it was read
+    DIR/spectra.zarr/NAME/       arrays of leading axis `count`; one file a shard, chunks of 256 spectra inside it
+    DIR/shards/000000.json       written last for each shard: SHA-256 of its files; without it the shard is made again
+    DIR/first.nii.gz             the first spectra as NIfTI-MRS
+
+Nothing in the manifest, the shards' records and the arrays depends on when, in how many sittings, by how many processes and on how many devices of a kind the
+set was made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from mrsjax.core import FIDs
+from mrsjax.core.data import Acquisition
+from mrsjax.io import write as write_nifti
+from simulators.datasets.blocks import BLOCK, blocks, kept, named_arrays
+from simulators.datasets.recipe import Recipe
+
+FORMAT = "mrsjax-artificial-1"
+SHARD = 16384
+#: Spectra written as NIfTI-MRS.
+SHOWN = 8
+#: What an interruption can leave before there is a manifest.
+BEFORE_MANIFEST = {"shards", "recipe.yaml", "recipe.yaml.part", "manifest.json.part"}
+
+
+def write(
+    recipe: Recipe,
+    count: int,
+    folder: str | Path,
+    *,
+    seed: int = 0,
+    shard: int = SHARD,
+    signals: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
+    """Writes spectra 0 .. `count` - 1 of a recipe and a seed; what is there already is kept.
+
+    - `shard`: spectra in a file, a multiple of 256.
+    - `signals`: also keep the clean FIDs and what each artefact added.
+    - `progress(done, total)`: called as spectra of this process are written.
+
+    Under `jax.distributed` each process writes every P-th shard into the same (shared) folder.
+
+    **Raises:** `ValueError` when the folder holds something else, or the disk is too small.
+    """
+    folder = Path(folder)
+    if count < 1 or shard < BLOCK or shard % BLOCK:
+        raise ValueError(
+            f"shard: wanted a positive count and a shard of a multiple of {BLOCK}, found {count} and {shard}"
+        )
+    layout = _layout(recipe, signals)
+    manifest = _manifest(recipe, count, seed, shard, layout)
+    _claim(folder, manifest, recipe, layout)
+    _together("claimed")
+    todo = [s for s in range(jax.process_index(), _shards(count, shard), jax.process_count()) if not _done(folder, s)]
+    total, done = sum(_length(s, count, shard) for s in todo), 0
+
+    def made(spectra: int) -> None:
+        nonlocal done
+        done += spectra
+        progress(done, total)
+
+    for number in todo:
+        _write_shard(recipe, folder, number, count, shard, seed, signals, layout, made)
+    _together("written")
+    if jax.process_index() == 0:
+        _show(recipe, folder, count, layout)
+    return folder
+
+
+def open_arrays(folder: str | Path) -> dict[str, Any]:
+    """The arrays of a data set by name (Zarr arrays: index them to read)."""
+    root = _zarr().open_group(Path(folder) / "spectra.zarr", mode="r")
+    return dict(root.arrays())
+
+
+def verify(folder: str | Path) -> int:
+    """Reads every file of a data set and compares its checksum; the number of shards.
+
+    **Raises:** `ValueError` naming the first shard that is missing or differs.
+    """
+    folder = Path(folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    total = _shards(manifest["count"], manifest["shard"])
+    for number in range(total):
+        record = _record(folder, number)
+        if not record.is_file():
+            raise ValueError(
+                f"{folder}: shard {number} of {total} is not finished; run the same command again to resume"
+            )
+        for name, digest in json.loads(record.read_text(encoding="utf-8"))["sha256"].items():
+            path = _file(folder, name, number, len(manifest["arrays"][name]["shape"]))
+            if not path.is_file() or _digest(path) != digest:
+                raise ValueError(
+                    f"{path}: not what was written; delete {record} and run the same command to make it again"
+                )
+    return total
+
+
+def _layout(recipe: Recipe, signals: bool) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape of one spectrum's part and dtype of each array."""
+    sample = jax.eval_shape(recipe.simulator.sample, jax.random.key(0))
+    return {k: (x.shape, x.dtype.name) for k, x in kept(named_arrays(sample), signals).items()}
+
+
+def _manifest(recipe: Recipe, count: int, seed: int, shard: int, layout) -> dict[str, Any]:
+    sampling = recipe.simulator.model.sampling
+    try:
+        version = importlib.metadata.version("mrsjax")
+    except importlib.metadata.PackageNotFoundError:
+        version = "unknown"
+    return {
+        "format": FORMAT,
+        "recipe": recipe.name,
+        "recipe_sha256": hashlib.sha256(recipe.text.encode()).hexdigest(),
+        "seed": seed,
+        "count": count,
+        "shard": shard,
+        "mrsjax": version,
+        "jax": jax.__version__,
+        "platform": jax.default_backend(),
+        "amplitudes": list(recipe.simulator.model.names),
+        "dwell_time_s": float(sampling.dwell_time),
+        "central_frequency_hz": float(sampling.central_frequency),
+        "ppm_ref": float(sampling.ppm_ref),
+        "arrays": {k: {"shape": [count, *shape], "dtype": dtype} for k, (shape, dtype) in layout.items()},
+    }
+
+
+def _claim(folder: Path, manifest: dict[str, Any], recipe: Recipe, layout) -> None:
+    """Makes the folder this data set's, or finds that it is already."""
+    path = folder / "manifest.json"
+    if jax.process_index() == 0:
+        if path.is_file():
+            _compare(folder, json.loads(path.read_text(encoding="utf-8")), manifest)
+        elif folder.is_dir() and {p.name for p in folder.iterdir()} - BEFORE_MANIFEST:
+            raise ValueError(f"{folder}: wanted a new or empty folder or one of this recipe, found other files")
+        else:
+            need = sum(int(np.prod(a["shape"])) * np.dtype(a["dtype"]).itemsize for a in manifest["arrays"].values())
+            (folder / "shards").mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(folder).free
+            if need > free:
+                raise ValueError(f"{folder}: {need / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free")
+            _write_text(folder / "recipe.yaml", recipe.text)
+            _write_text(path, json.dumps(manifest, indent=1) + "\n")
+        for left in folder.rglob("*.partial"):  # what Zarr was writing when it was killed
+            left.unlink()
+        _create_arrays(folder, manifest, layout)
+
+
+def _compare(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    keys = ("format", "recipe", "recipe_sha256", "seed", "count", "shard", "mrsjax", "jax", "platform", "arrays")
+    for key in keys:
+        if found.get(key) != wanted[key]:
+            what = "" if key == "arrays" else f" {found.get(key)!r}, this is {wanted[key]!r}"
+            raise ValueError(f"{folder}: holds a data set of another {key}{what}; choose another folder")
+
+
+def _create_arrays(folder: Path, manifest: dict[str, Any], layout) -> None:
+    zarr = _zarr()
+    root = zarr.open_group(folder / "spectra.zarr", mode="a", zarr_format=3)
+    for name, (shape, dtype) in layout.items():
+        if not (folder / "spectra.zarr" / name / "zarr.json").is_file():
+            root.create_array(
+                name,
+                shape=(manifest["count"], *shape),
+                dtype=dtype,
+                shards=(manifest["shard"], *shape),
+                chunks=(BLOCK, *shape),
+                compressors=None,  # noise does not compress
+                fill_value=_absent(np.dtype(dtype)),
+            )
+
+
+def _absent(dtype: np.dtype):
+    """What is read where no shard was written yet; Zarr writes no chunk that holds nothing else."""
+    return np.iinfo(dtype).min if dtype.kind in "iu" else dtype.type(np.nan)
+
+
+def _write_shard(recipe, folder, number, count, shard, seed, signals, layout, made) -> None:
+    first, length = number * shard, _length(number, count, shard)
+    parts = {k: np.empty((length, *shape), dtype) for k, (shape, dtype) in layout.items()}
+    at = 0
+    for block in blocks(recipe.simulator, seed, first, first + length, signals=signals):
+        size = len(block["data"])
+        for name, part in parts.items():
+            part[at : at + size] = block[name]
+        at += size
+        made(size)
+    root = _zarr().open_group(folder / "spectra.zarr", mode="r+")
+    digests = {}
+    for name, part in parts.items():
+        array: Any = root[name]
+        array[first : first + length] = part
+        path = _file(folder, name, number, part.ndim)
+        with open(path, "rb+") as file:
+            os.fsync(file.fileno())
+        digests[name] = _digest(path)
+    record = {"first": first, "spectra": length, "sha256": digests}
+    _write_text(_record(folder, number), json.dumps(record, indent=1) + "\n")
+
+
+def _show(recipe: Recipe, folder: Path, count: int, layout) -> None:
+    """The first spectra as NIfTI-MRS."""
+    data = np.asarray(open_arrays(folder)["data"][: min(SHOWN, count)])
+    origin = recipe.simulator.model.sampling
+    dims = ("DIM_DYN",) if data.ndim == 2 else ("DIM_USER_0", "DIM_COIL", "DIM_DYN")[: data.ndim - 1]
+    about = Acquisition(sequence=recipe.summary, source=f"mrsjax recipe {recipe.name}")
+    write_nifti(FIDs(data, origin, dims, about), folder / "first.nii.gz")
+
+
+def _file(folder: Path, name: str, number: int, ndim: int) -> Path:
+    return folder.joinpath("spectra.zarr", name, "c", str(number), *["0"] * (ndim - 1))
+
+
+def _record(folder: Path, number: int) -> Path:
+    return folder / "shards" / f"{number:06d}.json"
+
+
+def _done(folder: Path, number: int) -> bool:
+    return _record(folder, number).is_file()
+
+
+def _shards(count: int, shard: int) -> int:
+    return -(-count // shard)
+
+
+def _length(number: int, count: int, shard: int) -> int:
+    return min(shard, count - number * shard)
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_text(path: Path, text: str) -> None:
+    """All or nothing."""
+    part = path.with_name(path.name + ".part")
+    with open(part, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _together(point: str) -> None:
+    if jax.process_count() > 1:
+        from jax.experimental.multihost_utils import sync_global_devices
+
+        sync_global_devices(point)
+
+
+def _zarr():
+    try:
+        import zarr
+    except ImportError:
+        raise ValueError('zarr is not installed; pip install "mrsjax[simulate]"') from None
+    return zarr

@@ -1,0 +1,160 @@
+"""Each artefact does what its label says."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.interpolate import BSpline
+
+from mrsjax.core import Sampling, to_spectrum
+from mrsjax.physics import EddyPhase
+from simulators import artefacts
+from simulators.artefacts import Scene
+from simulators.datasets.signal import single_precision
+from simulators.tissue.priors import fixed, uniform
+
+GRID = Sampling(1 / 1200, 123.25e6, 512)
+SCENE = single_precision(Scene(GRID, jnp.float32(100.0), jnp.float32(0.0)))
+SILENCE = jnp.zeros(GRID.n_points, jnp.complex64)
+LINE = jnp.asarray(50 * np.exp((2j * np.pi * 80 - 15) * np.asarray(GRID.time)), jnp.complex64)
+KEY = jax.random.key(5)
+
+
+@eqx.filter_jit
+def run(artefact, data=LINE, scene=SCENE, *, key=KEY):
+    return artefact(data, scene, key=key)
+
+
+@eqx.filter_jit
+def run_many(artefact, count):
+    return jax.vmap(lambda k: artefact(SILENCE, SCENE, key=k))(jax.random.split(KEY, count))
+
+
+ADDED = {
+    "baseline": artefacts.spline_baseline(GRID, fixed(0.1)),
+    "walk": artefacts.spline_baseline(GRID, fixed(0.1), walk=True),
+    "water": artefacts.residual_water(GRID, fixed(2.0)),
+    "lipids": artefacts.scalp_lipids(GRID, fixed(0.5)),
+    "spurious": artefacts.spurious_peaks(GRID, fixed(0.5)),
+    "echo": artefacts.out_of_voxel_echo(GRID, fixed(0.5), probability=1.0),
+}
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_signal_is_what_was_added_and_is_on_the_scale_of_the_metabolites(name):
+    made = single_precision(ADDED[name])
+    data, label = run(made)
+    np.testing.assert_allclose(data - label["signal"], LINE, atol=1e-4)
+    larger = Scene(SCENE.sampling, 2 * SCENE.area, SCENE.shift)
+    np.testing.assert_allclose(run(made, LINE, larger)[1]["signal"], 2 * label["signal"], atol=1e-4)
+    assert data.dtype == jnp.complex64 and np.abs(label["signal"]).max() > 1
+
+
+def test_baseline_spectrum_is_the_cubic_spline():
+    made = artefacts.spline_baseline(GRID, fixed(1.0), spacing_ppm=0.4)
+    ppm, h = np.asarray(GRID.ppm), 0.4
+    wave = np.asarray(made.waves[5])
+    centre = -0.5 + 5 * h
+    spline = BSpline.basis_element(centre + h * np.arange(-2, 3), extrapolate=False)(ppm)
+    expected = 0.5 * np.nan_to_num(spline)  # a causal signal: half of the even one is real
+    found = np.asarray(to_spectrum(wave)).real
+    scale = expected.max() / found.max()
+    np.testing.assert_allclose(found * scale, expected, atol=0.01 * expected.max())
+
+
+def test_water_lies_at_the_water_and_lipids_lower():
+    draw = lambda made: run_many(made, 16)[0]  # noqa: E731
+    ppm = np.asarray(GRID.ppm)
+    power = lambda made: np.sum(np.abs(np.asarray(to_spectrum(draw(made)))) ** 2, axis=0)  # noqa: E731
+    water, lipids = power(ADDED["water"]), power(ADDED["lipids"])
+    assert water[np.abs(ppm - 4.65) < 0.6].sum() > 0.9 * water.sum()
+    assert lipids[(ppm > 0.5) & (ppm < 2.4)].sum() > 0.9 * lipids.sum()
+
+
+def test_echo_is_where_and_at_the_frequency_it_says():
+    made = single_precision(ADDED["echo"])
+    _, label = run_many(made, 8)
+    time = np.asarray(GRID.time)
+    for j in range(8):
+        signal, centre = np.asarray(label["signal"][j]), float(label["centre"][j])
+        if not 0.02 < centre < time[-1] - 0.02:
+            continue
+        top = int(np.argmax(np.abs(signal)))
+        assert abs(time[top] - centre) < 1.5e-3
+        turn = np.angle(signal[top + 1] / signal[top]) / (time[1] - time[0]) / (2 * np.pi)
+        assert abs(turn - float(GRID.to_hz(label["ppm"][j]))) < 1.0
+        assert np.all(np.asarray(label["where"][j])[np.abs(signal) > 0.051 * np.abs(signal).max()] == 1)
+
+
+def test_present_as_often_as_asked():
+    made = artefacts.spurious_peaks(GRID, fixed(0.5), probability=0.3)
+    _, label = run_many(made, 400)
+    assert 0.2 < float(label["present"].mean()) < 0.4
+    gone = np.asarray(label["present"]) == 0
+    assert np.all(np.asarray(label["signal"])[gone] == 0)
+
+
+def test_eddy_currents_are_a_phase_that_klose_takes_off():
+    made = single_precision(artefacts.eddy_currents(GRID, amplitude_hz=8.0))
+    data, label = run(made)
+    back = data * jnp.conj(EddyPhase(label["phase"])({}, GRID))
+    np.testing.assert_allclose(back, LINE, atol=1e-3)
+    time = np.asarray(GRID.time)
+    start = np.gradient(np.asarray(label["phase"]), time)[0] / (2 * np.pi)
+    expected = np.sum(np.asarray(label["amplitude"]) * np.exp(-0.5 * time[1] / np.asarray(label["decay"])))
+    assert abs(start - expected) < 0.02 * abs(expected) + 0.02
+
+
+def test_transients_are_undone_by_their_label():
+    made = single_precision(artefacts.transients(GRID, count=16, jump_probability=1.0, motion_probability=0.3))
+    data, label = run(made)
+    assert data.shape == (16, GRID.n_points)
+    time = np.asarray(GRID.time)
+    turn = np.exp(
+        -1j * (np.asarray(label["phase"])[:, None] + 2 * np.pi * np.asarray(label["frequency"])[:, None] * time)
+    )
+    back = np.asarray(data) * turn / np.asarray(label["size"])[:, None]
+    np.testing.assert_allclose(back, np.tile(LINE, (16, 1)), atol=1e-2)
+    assert 0 < label["moved"].sum() < 16 and np.all(
+        (np.asarray(label["size"]) < 1) == (np.asarray(label["moved"]) == 1)
+    )
+
+
+def test_scatter_stays_inside_its_limits():
+    made = single_precision(artefacts.scatter(GRID, count=64, frequency_hz=7, phase_deg=5))
+    data, label = run(made)
+    assert data.shape == (64, GRID.n_points)
+    assert 5 < np.abs(label["frequency"]).max() <= 7
+    assert np.deg2rad(4) < np.abs(label["phase"]).max() <= np.deg2rad(5) + 1e-6
+
+
+def test_coils_see_the_signal_and_share_noise():
+    made = single_precision(artefacts.coils(4, correlation=uniform(0.3, 0.3)))
+    data, factor, label = eqx.filter_jit(made)(LINE, key=KEY)
+    np.testing.assert_allclose(data, np.asarray(label["sensitivity"])[:, None] * np.asarray(LINE), rtol=1e-5)
+    np.testing.assert_allclose(factor @ factor.T, label["noise_covariance"], atol=1e-6)
+    white = artefacts.complex_normal(KEY, 4 * 20000).reshape(4, 20000)
+    noise = np.asarray(artefacts.correlated(white, factor))
+    np.testing.assert_allclose((noise @ noise.conj().T).real / 40000, label["noise_covariance"], atol=0.02)
+
+
+def test_truncation_and_digitiser():
+    data, label = run(artefacts.truncation(GRID, fixed(0.25)))
+    assert label["points"] == 128 and np.all(np.asarray(data[128:]) == 0) and np.all(data[:128] == LINE[:128])
+    data, label = run(artefacts.digitiser(GRID, fixed(0.5)))
+    assert np.isclose(np.abs(np.asarray(data).real).max(), 25, rtol=1e-3) and 0 < label["clipped"] < 0.2
+    data, label = run(artefacts.digitiser(GRID, fixed(1.0), bits=8))
+    assert label["clipped"] == 0 and len(np.unique(np.asarray(data).real)) <= 257
+
+
+def test_noise_is_complex_normal():
+    z = np.asarray(jax.jit(jax.vmap(lambda k: artefacts.complex_normal(k, 2048)))(jax.random.split(KEY, 64)))
+    for part in (z.real, z.imag):
+        assert abs(part.mean()) < 0.015 and abs(part.std() - 1) < 0.01
+        assert abs((part**4).mean() - 3) < 0.1 and abs((part**3).mean()) < 0.05
+    assert abs((z.real * z.imag).mean()) < 0.015
+    # white along the FID and between spectra
+    assert np.abs(np.fft.ifft(np.mean(np.abs(np.fft.fft(z)) ** 2, 0))[1:]).max() < 0.1 * 2048
+    gram = z @ z.conj().T / 4096
+    assert np.abs(gram - np.diag(np.diag(gram))).max() < 0.12

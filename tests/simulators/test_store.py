@@ -1,0 +1,148 @@
+"""Data sets in files: resumable, the same bytes whatever made them."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from mrsjax.cli.simulate import simulate
+from mrsjax.io import read
+from simulators.datasets import open_arrays, store
+from simulators.datasets.recipe import parse
+
+SMALL = """
+name: small
+summary: macromolecules, shift and noise only, to be quick
+sampling: {points: 128, spectral_width_hz: 1200, central_frequency_mhz: 123.25}
+basis: default
+amplitudes: {table: shamaei2023}
+parameters: {metabolites: {shift_hz: {uniform: [-4, 4]}}}
+snr: {uniform: [10, 50]}
+"""
+COUNT = 1500  # six blocks, the last one not full
+RUN = """
+import sys, time, jax
+jax.config.update("jax_enable_x64", True)
+if len(sys.argv) > 4:
+    jax.distributed.initialize(sys.argv[4], 2, int(sys.argv[5]))
+    assert jax.local_device_count() == 2
+from simulators.datasets import store
+from simulators.datasets.recipe import parse
+wait = float(sys.argv[3])
+store.write(parse(open(sys.argv[1]).read(), "small"), {count}, sys.argv[2], seed=7, shard=512, progress=lambda d, t: time.sleep(wait))
+""".replace("{count}", str(COUNT))
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return parse(SMALL, "small")
+
+
+@pytest.fixture(scope="module")
+def whole(recipe, tmp_path_factory):
+    return store.write(recipe, COUNT, tmp_path_factory.mktemp("sets") / "whole", seed=7, shard=512)
+
+
+def _start(folder: pathlib.Path, out: pathlib.Path, *more: str, wait: float = 0.0, flags: str = ""):
+    (folder / "small.yaml").write_text(SMALL)
+    root = pathlib.Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root), "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", RUN, str(folder / "small.yaml"), str(out), str(wait), *more]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def _bytes(folder: pathlib.Path) -> dict[str, bytes]:
+    """Every file of a data set but the picture for people."""
+    files = [p for p in folder.rglob("*") if p.is_file() and p.name != "first.nii.gz"]
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
+
+
+def test_killed_and_resumed_is_byte_identical(recipe, whole, tmp_path):
+    out = tmp_path / "killed"
+    process = _start(tmp_path, out, wait=0.4)
+    deadline = time.monotonic() + 240
+    while not (out / "shards" / "000000.json").is_file():
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "shards" / "000002.json").exists(), "killed too late to test anything"
+    with pytest.raises(ValueError, match="not finished"):
+        store.verify(out)
+    # and something half-written, as if killed inside a write
+    (out / "spectra.zarr" / "data" / "c" / "1").mkdir(parents=True, exist_ok=True)
+    (out / "spectra.zarr" / "data" / "c" / "1" / "0.abc.partial").write_bytes(b"half")
+    store.write(recipe, COUNT, out, seed=7, shard=512)
+    assert _bytes(out) == _bytes(whole)
+    assert store.verify(out) == 3
+
+
+def test_two_processes_with_two_devices_each_write_the_same_bytes(whole, tmp_path):
+    with socket.socket() as s:
+        s.bind(("localhost", 0))
+        place = f"localhost:{s.getsockname()[1]}"
+    flags = "--xla_force_host_platform_device_count=2"
+    pair = [_start(tmp_path, tmp_path / "two", place, str(i), flags=flags) for i in range(2)]
+    errors = [p.communicate(timeout=300)[1] for p in pair]
+    assert [p.returncode for p in pair] == [0, 0], errors
+    assert _bytes(tmp_path / "two") == _bytes(whole)
+
+
+def test_content_depends_on_seed_and_number_only(recipe, whole, tmp_path):
+    other = open_arrays(store.write(recipe, 300, tmp_path / "short", seed=7, shard=256))
+    arrays = open_arrays(whole)
+    for name in arrays:
+        np.testing.assert_array_equal(other[name][:], arrays[name][:300], err_msg=name)
+    key = jax.random.fold_in(jax.random.key(7), 280)
+    one = recipe.simulator.sample(key)
+    np.testing.assert_allclose(one.data, arrays["data"][280], atol=1e-5 * np.abs(one.data).max())
+    assert len(np.unique(arrays["labels.snr"][:])) > COUNT - 3
+
+
+def test_damage_is_found(recipe, tmp_path):
+    out = store.write(recipe, 20, tmp_path / "set", seed=1, shard=256)
+    path = out / "spectra.zarr" / "data" / "c" / "0" / "0"
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="not what was written"):
+        store.verify(out)
+
+
+def test_another_seed_or_recipe_is_refused_in_one_line(recipe, whole, tmp_path):
+    with pytest.raises(ValueError, match="another seed 7, this is 8; choose another folder"):
+        store.write(recipe, COUNT, whole, seed=8, shard=512)
+    changed = parse(SMALL.replace("-4, 4", "-5, 5"), "small")
+    with pytest.raises(ValueError, match="another recipe_sha256"):
+        store.write(changed, COUNT, whole, seed=7, shard=512)
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(ValueError, match="other files"):
+        store.write(recipe, 10, tmp_path)
+
+
+def test_first_spectra_are_nifti_mrs(whole):
+    shown = read(whole / "first.nii.gz")
+    data = open_arrays(whole)["data"][: store.SHOWN]
+    np.testing.assert_allclose(np.asarray(shown.spectra), data, rtol=1e-6)
+    manifest = json.loads((whole / "manifest.json").read_text())
+    assert float(shown.sampling.dwell_time) == pytest.approx(manifest["dwell_time_s"], rel=1e-6)
+
+
+def test_command_says_what_it_made(tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    arguments = [str(tmp_path / "small.yaml"), "-n", "20", "-o", str(tmp_path / "set"), "--seed", "7"]
+    done = CliRunner().invoke(simulate, arguments, catch_exceptions=False)
+    assert done.exit_code == 0 and "20 spectra of small, seed 7" in done.output
+    done = CliRunner().invoke(simulate, ["--verify", "-o", str(tmp_path / "set")], catch_exceptions=False)
+    assert "1 shards are what was written" in done.output
+    done = CliRunner().invoke(simulate, [], catch_exceptions=False)
+    assert "r1" in done.output and "single voxel" in done.output
