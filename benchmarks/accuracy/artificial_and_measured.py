@@ -42,9 +42,14 @@ def features(model, fids: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray
         while row[right] > top / 2:
             right += 1
         fine = lambda a, b, row=row, top=top: a + (top / 2 - row[a]) / (row[b] - row[a]) * (b - a)  # noqa: E731
-        width.append((fine(right - 1, right) - fine(left, left + 1)) * float(sampling.frequency[1] - sampling.frequency[0]))
+        width.append(
+            (fine(right - 1, right) - fine(left, left + 1)) * float(sampling.frequency[1] - sampling.frequency[0])
+        )
     smooth = np.array([np.convolve(row, np.ones(40) / 40, "same") for row in spectra])
-    floor = np.array([np.interp(2.85, ppm, row) for row in smooth]), np.array([np.interp(1.4, ppm, row) for row in smooth])
+    floor = (
+        np.array([np.interp(2.85, ppm, row) for row in smooth]),
+        np.array([np.interp(1.4, ppm, row) for row in smooth]),
+    )
     far = (ppm > 5.3) & (ppm < 6.5)
     numbers = {
         "log SNR": np.log(naa / sd),
@@ -82,7 +87,9 @@ def auc(measured: np.ndarray, artificial: np.ndarray, *, components: int | None 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", nargs="?", type=pathlib.Path, default=pathlib.Path(__file__).parents[3] / "shared" / "data")
+    parser.add_argument(
+        "data", nargs="?", type=pathlib.Path, default=pathlib.Path(__file__).parents[3] / "shared" / "data"
+    )
     parser.add_argument("-n", type=int, default=48)
     parser.add_argument("--recipe", nargs="+", default=["brain", "r1"])
     args = parser.parse_args()
@@ -101,7 +108,9 @@ def main() -> None:
     stack = lambda numbers: np.stack(list(numbers.values()), axis=1)  # noqa: E731
     for name, (numbers, shown) in list(sets.items())[1:]:
         each = {k: auc(measured[k][:, None], numbers[k][:, None]) for k in measured}
-        print(f"{name}: AUC on all numbers {auc(stack(measured), stack(numbers)):.2f}, on 8 components {auc(spectra, shown, components=8):.2f}")
+        print(
+            f"{name}: AUC on all numbers {auc(stack(measured), stack(numbers)):.2f}, on 8 components {auc(spectra, shown, components=8):.2f}"
+        )
         print("  one number alone: " + ", ".join(f"{k} {max(v, 1 - v):.2f}" for k, v in each.items()))
 
 

@@ -77,7 +77,9 @@ def main() -> None:
         start = time.process_time()
         result = fit(model, data["data"].astype(np.complex128))
         status = np.bincount(np.asarray(result.status).astype(int)).tolist()
-        print(f"\n{args.recipe}: {title}; {args.n} spectra, by status {status}, {time.process_time() - start:.0f} s CPU")
+        print(
+            f"\n{args.recipe}: {title}; {args.n} spectra, by status {status}, {time.process_time() - start:.0f} s CPU"
+        )
         table(result, data["truth.amplitudes"][:, : len(names)].astype(float), names)
 
 

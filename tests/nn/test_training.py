@@ -87,8 +87,10 @@ train(network, data, weighted({"parameters": 1.0}), settings, out=out, report=re
 """
 
 
-def _run(*arguments, flags=""):
+def _run(*arguments, flags="", cache=None):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    if cache is not None:
+        environment |= {"JAX_COMPILATION_CACHE_DIR": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, *map(str, arguments)],
         capture_output=True,
@@ -105,13 +107,13 @@ def _curve(folder):
 
 
 def test_a_killed_run_goes_on_with_the_same_curve(tmp_path):
-    whole = _run(tmp_path / "whole")
+    whole = _run(tmp_path / "whole", cache=tmp_path)
     assert whole.returncode == 0, whole.stderr[-2000:]
-    killed = _run(tmp_path / "killed", 30)
+    killed = _run(tmp_path / "killed", 30, cache=tmp_path)
     assert killed.returncode == -signal.SIGKILL
     before = _curve(tmp_path / "killed")
     assert len(before) == 3
-    assert _run(tmp_path / "killed").returncode == 0
+    assert _run(tmp_path / "killed", cache=tmp_path).returncode == 0
     assert _curve(tmp_path / "killed") == _curve(tmp_path / "whole")  # digit for digit
     sharded = _run("-", flags="--xla_force_host_platform_device_count=2")
     lines = [[float(x) for x in line.split()] for line in sharded.stdout.splitlines()]
