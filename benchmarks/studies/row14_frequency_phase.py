@@ -41,7 +41,7 @@ def score(networks, world, samples):
     fids, snr = samples.data.astype(complex), samples.labels["snr"]
     truth = np.stack([samples.truth["values"][g][p] for g, p in (n.split(".") for n in PREDICTED)])
     degrees, bins = 180 / np.pi, ((5, 13.6), (13.6, 36.8), (36.8, 100))
-    rows = [("method", *(f"SNR {a:g}-{b:g}: mean abs. error Hz / deg" for a, b in bins), "CPU ms a spectrum")]
+    rows: list[tuple] = [("method", *(f"SNR {a:g}-{b:g}: mean abs. error Hz / deg" for a, b in bins), "CPU ms a spectrum")]
 
     def line(name, shift, phase, ms):
         error = np.abs(np.stack([shift - truth[0], degrees * (phase - truth[1])]))

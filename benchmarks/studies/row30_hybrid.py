@@ -45,7 +45,7 @@ def score(networks, world, samples):
     model = default_model(world.basis, world.sampling)
     own, count = list(world.simulator.model.names), len(fids)
     names = list(model.names)
-    rows = [
+    rows: list[tuple] = [
         (
             "method",
             "error of tNAA, tCr, tCho, Glx, Ins / %",

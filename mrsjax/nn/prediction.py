@@ -27,7 +27,7 @@ def _encode(network: Network, fids) -> tuple:
 def encode(network: Network, fids: Complex[Array | np.ndarray, "s n"]) -> tuple:
     """(values of the coarse model's parameters, amplitudes) of each FID."""
     fids = np.asarray(fids)
-    finite = np.isfinite(fids).all(axis=1)
+    finite = np.all(np.isfinite(fids), axis=1)
     clean = np.where(finite[:, None], fids, 1.0).astype(np.complex64)
     return map_rows(lambda x: _encode(network, x), clean)
 

@@ -57,7 +57,7 @@ def _config(folder, **changes):
 
 def _mrsjax(*arguments):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "mrsjax", *map(str, arguments)]
+    command = [sys.executable, "-c", "from mrsjax.cli import main; main()", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=600)
 
 
