@@ -7,6 +7,8 @@ import pathlib
 import subprocess
 import sys
 
+import equinox as eqx
+import jax
 import numpy as np
 import pytest
 import yaml
@@ -70,10 +72,8 @@ def test_train_then_predict(tmp_path):
     card = json.loads((tmp_path / "run" / "best" / "card.json").read_text())
     assert card["recipe"]["name"] == "tiny" and "snr" in card["recipe"]["text"]
     simulator = recipe(tmp_path / "tiny.yaml").simulator
-    rng = np.random.default_rng(0)
-    truth = rng.uniform(2, 8, len(simulator.model.names))
-    fid = np.asarray(simulator.model.groups[0].fids).T @ truth * np.exp(-10 * np.asarray(simulator.model.sampling.time))
-    fid = fid + 0.3 * (rng.normal(size=fid.shape) + 1j * rng.normal(size=fid.shape))
+    sample = eqx.filter_jit(lambda s, k: s.sample(k))(simulator, jax.random.key(2))
+    fid, truth = np.asarray(sample.data), np.asarray(sample.truth["amplitudes"])
     io.write(FIDs(np.stack([fid, 1j * fid[::-1]]), simulator.model.sampling, ("DIM_DYN",)), tmp_path / "data.nii.gz")
     done = _mrsjax("predict", tmp_path / "run", tmp_path / "data.nii.gz", "--iterations", 8, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr[-2000:]
