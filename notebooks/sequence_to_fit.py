@@ -65,7 +65,15 @@ amounts = jnp.array([8.0, 12.0, 6.0])
 
 def model_of(basis):
     return default_model(
-        basis, sampling, lineshape="voigt", macromolecules="off", baseline=None, own_shift=0, own_width=0, water_tails=0
+        basis,
+        sampling,
+        lineshape="voigt",
+        macromolecules="off",
+        baseline=None,
+        own_shift=0,
+        own_width=0,
+        water_tails=0,
+        creatine_ch2=0,
     )
 
 

@@ -23,7 +23,7 @@ def test_readme_python_runs_and_prints_what_it_says(tmp_path):
     )
     name, status, *shape = out.stdout.split()
     assert (name, status) == ("NAA", "[0]"), out.stdout
-    assert " ".join(shape) == "(35,)"
+    assert " ".join(shape) == "(36,)"
 
 
 def test_readme_commands_are_the_gate():

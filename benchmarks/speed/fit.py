@@ -26,6 +26,7 @@ def spectra(model, count: int, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     start = model.start()
     typical = np.array([TYPICAL.get(n, 0.7 if n in model.groups[0].names else 3.0) for n in model.names])
+    typical[model.names.index("-CrCH2")] = 0.0
 
     @jax.jit
     def one(amplitudes, shift, lorentz, gauss, phase):

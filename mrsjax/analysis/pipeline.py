@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from mrsjax.analysis.quality import Quality, assess
 from mrsjax.core import BasisSet, FIDs, FitResult, Status, to_spectrum
 from mrsjax.core.constants import GYROMAGNETIC_RATIO
-from mrsjax.core.metabolites import SUMS, canonical, is_nuisance
+from mrsjax.core.metabolites import SUMS, canonical
 from mrsjax.inference.quantification import Quantities, Timing, Tissue, WaterReference, quantify
 from mrsjax.inference.relaxation import RelaxationTable, relaxation_table
 from mrsjax.physics.model import SignalModel
@@ -114,13 +114,14 @@ def analyse(
     - `water`: for water scaling; its FIDs are one, or one for each spectrum.
     - `mask`: boolean, shape of the leading dims (or of the spatial ones): which spectra to fit.
     - `peak`: the resonance that SNR and line width are of.
-    - `model_options`: options of `physics.default_model`.
+    - `model_options`: options of `physics.default_model`; `baseline` may be "auto" (analysis.model_choice).
     - `method`: another way from spectra to a `FitResult`, e.g. a network, with its own model and basis; None: the fit.
     - `progress`: called with (done, total).
 
     **Raises:** `ValueError` for uncombined coils, a mask or a water file of another shape, an empty mask, an unusable
     basis.
     """
+    from mrsjax.analysis.model_choice import model_of_file
     from mrsjax.inference import fit
 
     if "DIM_COIL" in fids.dims:
@@ -129,7 +130,7 @@ def analyse(
     basis = basis.resample(fids.sampling)
     spectra = np.asarray(fids.spectra)[index]
     if method is None:
-        model, choice = _model(basis, fids, spectra, model_options or {})
+        model, choice = model_of_file(basis, fids.sampling, spectra, model_options or {})
         result = fit(model, spectra, progress=progress)
     else:
         model, choice = method.model, method.notes
@@ -176,23 +177,6 @@ def _doubts(quantities: Quantities, quality: Quality, with_water: bool) -> list[
     return out
 
 
-def _model(basis: BasisSet, fids: FIDs, spectra: np.ndarray, options: Mapping[str, Any]):
-    """The model of a file, and what to say of its choice: macromolecules of the basis or ours, where both could serve."""
-    from mrsjax.inference import choose
-    from mrsjax.physics import default_model
-
-    if "macromolecules" in options or not any(is_nuisance(n) for n in basis.names):
-        return default_model(basis, fids.sampling, **options), ()
-    kinds = ("parametric", "basis")
-    models = [default_model(basis, fids.sampling, **{**options, "macromolecules": kind}) for kind in kinds]
-    choice = choose(models, spectra)
-    ours, theirs = choice.criterion
-    return choice.model, (
-        f"Macromolecules: {kinds[choice.index]} lines chosen by Akaike's criterion / 2 (parametric {ours:.1f}, entries of the "
-        f"basis {theirs:.1f}; smaller is better).",
-    )
-
-
 def _selected(fids: FIDs, mask: np.ndarray | None) -> Int[np.ndarray, " s"]:
     shape = fids.data.shape[:-1]
     if mask is None:
@@ -219,33 +203,19 @@ def _position(fids: FIDs, index) -> Int[np.ndarray, "s 3"] | None:
 
 
 def _curves_and_quality(model, result: FitResult, spectra, fids: FIDs, peak: str) -> tuple[CurveStack, Quality]:
-    from mrsjax.inference import evaluate
+    from mrsjax.inference import evaluate_all
 
+    curves = evaluate_all(model, result, spectra)
     parts = [i for i, n in enumerate(result.names) if n == peak or canonical(n) in SUMS.get(peak, ())]
-    one, kept = [], []
-    ppm = np.empty(0)
-    for i in range(len(spectra)):
-        curves = evaluate(model, result, spectra, i)
-        ppm = np.asarray(curves.ppm)
-        components = np.asarray(curves.components)
-        one.append(
-            {
-                "fit": np.asarray(curves.fit),
-                "baseline": np.asarray(curves.baseline),
-                "residual": np.asarray(curves.residual),
-                "component": components[parts].sum(axis=0) if parts else np.full(ppm.shape, np.nan, complex),
-            }
-        )
-        real = (curves.data, curves.fit, curves.baseline, curves.residual, components)
-        kept.append([np.real(np.asarray(x)).astype(np.float32) for x in real])
+    component = curves.components[:, parts].sum(axis=1) if parts else np.full(curves.fit.shape, np.nan, complex)
+    of_quality = {"ppm": curves.ppm, "fit": curves.fit, "baseline": curves.baseline, "residual": curves.residual}
     # A shift of the reference frequency moves the peak out of its window.
     shift = 1e6 * np.asarray(result.parameters.get("metabolites.shift", 0.0)) / float(fids.sampling.central_frequency)
-    stacked = {key: np.stack([c[key] for c in one]) for key in one[0]}
-    quality = assess(
-        np.asarray(to_spectrum(jnp.asarray(spectra))), fids.sampling, {"ppm": ppm, **stacked}, peak, shift_ppm=shift
-    )
-    data, fit_curve, baseline, residual, components = (np.stack(x) for x in zip(*kept, strict=True))
-    return CurveStack(ppm, data, fit_curve, baseline, residual, components, result.names), quality
+    whole = np.asarray(to_spectrum(jnp.asarray(spectra)))
+    quality = assess(whole, fids.sampling, of_quality | {"component": component}, peak, shift_ppm=shift)
+    real = lambda x: np.real(x).astype(np.float32)  # noqa: E731
+    shown = (real(curves.data), real(curves.fit), real(curves.baseline), real(curves.residual), real(curves.components))
+    return CurveStack(curves.ppm, *shown, result.names), quality
 
 
 def _reference(water: Water, fids: FIDs, basis: BasisSet, index) -> WaterReference:

@@ -54,7 +54,7 @@ def curve_fids(analysis: Analysis) -> dict[str, FIDs]:
 
     **Raises:** `ValueError` for an analysis without its model.
     """
-    from mrsjax.inference import evaluate
+    from mrsjax.inference import evaluate_all
 
     if analysis.model is None:
         raise ValueError("analysis: wanted one that `analyse` made, found one without its model")
@@ -67,13 +67,12 @@ def curve_fids(analysis: Analysis) -> dict[str, FIDs]:
     spectra = np.asarray(fids.spectra)[analysis.index]
     kept = {k: np.zeros((total, n), np.complex64) for k in ("fit", "baseline", "residual")}
     parts = np.zeros((total, len(names), n), np.complex64) if with_components else None
-    for i, at in enumerate(analysis.index):
-        curves = evaluate(analysis.model, analysis.result, spectra, i)
-        high = low + len(curves.ppm)
-        for name, stack in kept.items():
-            stack[at, low:high] = np.nan_to_num(getattr(curves, name))
-        if parts is not None:
-            parts[at, :, low:high] = np.nan_to_num(curves.components)
+    curves = evaluate_all(analysis.model, analysis.result, spectra)
+    high = low + len(curves.ppm)
+    for name, stack in kept.items():
+        stack[analysis.index, low:high] = np.nan_to_num(getattr(curves, name))
+    if parts is not None:
+        parts[analysis.index, :, low:high] = np.nan_to_num(curves.components)
     about = dataclasses.replace(fids.acquisition, header=_without_dims(fids.acquisition.header))
     out = {k: FIDs(_signal(v.reshape(*shape, n)), fids.sampling, fids.dims, about) for k, v in kept.items()}
     if parts is not None:

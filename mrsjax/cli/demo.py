@@ -91,7 +91,7 @@ def simulated():
         jnp.asarray(of_water),
         jnp.asarray(of_metabolite),
     )
-    amounts = np.array([CONCENTRATIONS.get(n, MACROMOLECULES.get(n, 2.0)) for n in model.names])
+    amounts = np.array([CONCENTRATIONS.get(n, NUISANCE.get(n, 2.0)) for n in model.names])
     values = model.start()
     values["metabolites"] |= {"shift": jnp.asarray(2.5), "lorentz": jnp.asarray(3.0), "gauss": jnp.asarray(12.0)}
     values["macromolecules"] |= {"shift": jnp.asarray(2.5)}
@@ -113,5 +113,14 @@ def simulated():
     return given, truth
 
 
-#: Amplitudes of the stronger macromolecular lines of the model, in the same unit; the others get 2.
-MACROMOLECULES = {"MM094": 7.0, "MM122": 3.0, "MM143": 6.0, "MM170": 4.0, "MM205": 6.0, "MM227": 4.0, "MM301": 3.0}
+#: Amplitudes of what is no metabolite, in the same unit; the other macromolecular lines get 2.
+NUISANCE = {
+    "-CrCH2": 0.0,
+    "MM094": 7.0,
+    "MM122": 3.0,
+    "MM143": 6.0,
+    "MM170": 4.0,
+    "MM205": 6.0,
+    "MM227": 4.0,
+    "MM301": 3.0,
+}

@@ -33,7 +33,7 @@ class FitResult(eqx.Module):
     - `noise_sd`: standard deviation of the real part of the noise in a spectrum (core.fourier scaling).
     - `baseline_ed`: effective number of baseline parameters for each ppm.
     - `misfit`: chi^2 / 2 of the residual outside the baseline's reach, priors not counted; `effective_parameters`: how many
-      amplitudes and non-linear parameters the data, not the priors, determine.
+      amplitudes, non-linear and (real) baseline parameters the data, not the priors, determine.
     - `status`: a `Status` for each spectrum; `iterations`, `cost` beside it.
     - `names`: of the amplitudes; `metabolites`: the ones that are no macromolecules, lipids or other nuisance.
     """

@@ -2,6 +2,7 @@
 
 from mrsjax.inference.curves import Curves as Curves
 from mrsjax.inference.curves import evaluate as evaluate
+from mrsjax.inference.curves import evaluate_all as evaluate_all
 from mrsjax.inference.fit import fit as fit
 from mrsjax.inference.implicit import Estimate as Estimate
 from mrsjax.inference.implicit import differentiable_fit as differentiable_fit

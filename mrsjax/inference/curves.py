@@ -1,5 +1,6 @@
 """The curves of a fit: what the figures of a report show."""
 
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -9,24 +10,29 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrsjax.core.results import FitResult
+from mrsjax.inference import batch
 from mrsjax.inference.varpro import Tree, stacked
 from mrsjax.physics.model import SignalModel
 
 
 class Curves(NamedTuple):
-    """One fitted spectrum on the fit window, phased with the fitted phase (so that lines are absorptive in the real part).
+    """Fitted spectra, one or a stack (leading axis s), on the fit window, phased with the fitted phase (so that lines are absorptive in the real part).
 
     `ppm` (k,) ascending; `data`, `fit` (baseline included), `baseline`, `residual` (k,) and `components` (m, k) complex, in the unit of the data
     (core.fourier scaling); `noise_sd` of the real part.
     """
 
     ppm: Float[np.ndarray, " k"]
-    data: Complex[np.ndarray, " k"]
-    fit: Complex[np.ndarray, " k"]
-    baseline: Complex[np.ndarray, " k"]
-    residual: Complex[np.ndarray, " k"]
-    components: Complex[np.ndarray, "m k"]
-    noise_sd: float
+    data: Complex[np.ndarray, "*s k"]
+    fit: Complex[np.ndarray, "*s k"]
+    baseline: Complex[np.ndarray, "*s k"]
+    residual: Complex[np.ndarray, "*s k"]
+    components: Complex[np.ndarray, "*s m k"]
+    noise_sd: Float[np.ndarray, "*s"]
+
+    def one(self, index: int) -> "Curves":
+        """Spectrum `index` of a stack."""
+        return Curves(self.ppm, *(x[index] for x in self[1:]))
 
 
 def evaluate(model: SignalModel, result: FitResult, fids: Complex[Array | np.ndarray, "s n"], index: int) -> Curves:
@@ -36,16 +42,30 @@ def evaluate(model: SignalModel, result: FitResult, fids: Complex[Array | np.nda
     """
     if not 0 <= index < len(result.status):
         raise IndexError(f"index: wanted 0 to {len(result.status) - 1}, found {index}")
-    state = jax.tree.map(lambda x: x[index], result.state)
-    fid = jnp.asarray(fids[index], jnp.result_type(complex))
-    data, components, baseline = _curves(model, state.theta, result.amplitudes[index], state.log_stiffness, fid)
-    fit = components.sum(axis=0) + baseline
-    data, fit, baseline, components = (np.asarray(x) for x in (data, fit, baseline, components))
-    return Curves(np.asarray(model.ppm), data, fit, baseline, data - fit, components, float(result.noise_sd[index]))
+    return _stack(model, result, fids, np.array([index])).one(0)
+
+
+def evaluate_all(model: SignalModel, result: FitResult, fids: Complex[Array | np.ndarray, "s n"]) -> Curves:
+    """The curves of all spectra of a fit, each array with a leading axis s (but for `ppm`)."""
+    return _stack(model, result, fids, np.arange(len(result.status)))
+
+
+def _stack(model, result, fids, index) -> Curves:
+    state = result.state
+    rows = (state.theta, result.amplitudes, state.log_stiffness, fids)
+    rows = tuple(np.asarray(x)[index] for x in rows)
+    data, components, baseline = batch.map_rows(lambda x: _curves(model, *x), rows)
+    fit = components.sum(axis=1) + baseline
+    noise = np.asarray(result.noise_sd)[index]
+    return Curves(np.asarray(model.ppm), data, fit, baseline, data - fit, components, noise)
 
 
 @eqx.filter_jit
-def _curves(model, theta, amplitudes, log_stiffness, fid):
+def _curves(model, theta, amplitudes, log_stiffness, fids):
+    return jax.vmap(partial(_one, model))(theta, amplitudes, log_stiffness, fids)
+
+
+def _one(model, theta, amplitudes, log_stiffness, fid):
     values = Tree(model).unravel(theta)
     unphase = jnp.conj(model.phase(values["phase"], model.frequency, model.pivot))
     design, _ = model.design(values)

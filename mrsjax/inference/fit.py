@@ -215,7 +215,7 @@ def _excess(model: SignalModel, cost: Float[Array, " s"]) -> Float[Array, " s"]:
 def _result(model, problems, state: State, noise_sd, excess, active, max_iterations, tolerance) -> FitResult:
     point = state.at
     theta = point.theta.astype(problems.weight.dtype)
-    end = batch.map_rows(lambda x: _summary(model, *x), (problems, theta, point.linear.passive))
+    end = batch.map_rows(lambda x: _summary(model, *x), (problems, point))
     linear, covariance, values, deviations, dimension, effective, misfit = end
     unit = noise_sd * excess  # of the problems
     scale = unit[:, None]
@@ -249,20 +249,22 @@ def _result(model, problems, state: State, noise_sd, excess, active, max_iterati
 
 
 @eqx.filter_jit
-def _summary(model: SignalModel, problem: Problem, theta, passive):
+def _summary(model: SignalModel, problem: Problem, at: Point):
     """What a result says of each spectrum: amplitudes, their covariance, parameters and their standard deviations as trees, effective
-    dimensions of baseline and parameters, misfit without the priors."""
+    dimensions of baseline and parameters, misfit without the priors. The amplitudes are solved for again, in the precision of the session."""
     tree = Tree(model)
 
-    def one(problem, theta, passive):
-        linear, _ = linear_solution(model, problem, model.design(tree.unravel(theta))[0], passive)
-        spread = fisher.covariance(*single((model, tree, problem, theta, linear.amplitudes)))
-        return linear, *jax.tree.map(lambda x: x.astype(theta.dtype), spread)
+    def one(problem, at):
+        theta = at.theta.astype(problem.weight.dtype)
+        linear, _ = linear_solution(model, problem, model.design(tree.unravel(theta))[0], at.linear.passive)
+        spread = fisher.covariance(single(tree), single(problem), at)
+        return linear, theta, *jax.tree.map(lambda x: x.astype(theta.dtype), spread)
 
-    linear, covariance, sd, effective = jax.vmap(one)(problem, theta, passive)
+    linear, theta, covariance, sd, effective = jax.vmap(one)(problem, at)
     unravel = jax.vmap(tree.unravel)
     prior = jnp.einsum("sm,smn,sn->s", linear.amplitudes, problem.precision, linear.amplitudes)
     dimension = model.baseline.effective_dimension(problem.log_stiffness)
+    effective = effective + 2 * jnp.sum(model.baseline.shrinkage(problem.log_stiffness), axis=-1)
     return linear, covariance, unravel(theta), unravel(sd), dimension, effective, linear.cost - 0.5 * prior
 
 

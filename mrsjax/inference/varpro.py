@@ -56,6 +56,7 @@ class Point(eqx.Module):
     linear: Linear
     gradient: Float[Array, " p"]
     curvature: Float[Array, "p p"]
+    cross: Float[Array, "m p"]  # A W J', what the curvature and the covariance project with
 
 
 class Tree(eqx.Module):
@@ -134,7 +135,7 @@ def point(
     gradient = weight * (theta - tree.mean) - (j @ at.rest - pj @ at.smooth_rest)
     cost = linear.cost + 0.5 * jnp.sum(weight * (theta - tree.mean) ** 2)
     linear = eqx.tree_at(lambda x: x.cost, linear, cost)
-    return Point(theta, linear, gradient, curvature)
+    return Point(theta, linear, gradient, curvature, cross)
 
 
 class State(eqx.Module):
@@ -152,7 +153,13 @@ def begin(model: SignalModel, theta: Float[Array, " p"], tree: Tree) -> State:
     m, p, dtype = len(model.names), theta.shape[0], theta.dtype
     infinite = jnp.asarray(jnp.inf, dtype)
     linear = Linear(infinite, jnp.zeros(m, dtype), jnp.ones(m, bool), jnp.eye(m, dtype=dtype))
-    at = Point(jnp.clip(theta, tree.lower, tree.upper), linear, jnp.zeros(p, dtype), jnp.eye(p, dtype=dtype))
+    at = Point(
+        jnp.clip(theta, tree.lower, tree.upper),
+        linear,
+        jnp.zeros(p, dtype),
+        jnp.eye(p, dtype=dtype),
+        jnp.zeros((m, p), dtype),
+    )
     return State(at, jnp.asarray(1e-2, dtype), infinite, jnp.int32(0), jnp.int32(0))
 
 

@@ -5,9 +5,11 @@ from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Complex
 
 from mrsjax.core.basis import BasisSet
-from mrsjax.core.metabolites import is_nuisance
+from mrsjax.core.fourier import exponentials
+from mrsjax.core.metabolites import canonical, is_nuisance
 from mrsjax.core.sampling import Sampling
 from mrsjax.physics import baseline as baselines
 from mrsjax.physics.factors import Factor
@@ -16,13 +18,16 @@ from mrsjax.physics.lineshape import FreeLine, Gauss, Lineshape, Lorentz
 from mrsjax.physics.macromolecules import LIPIDS, MACROMOLECULES, Peak, basis_offset, peak_fids, squared_widths
 from mrsjax.physics.model import SignalModel, window_of
 from mrsjax.physics.phase import Phase
-from mrsjax.physics.ratios import RatioPrior, ratio_prior
+from mrsjax.physics.ratios import RatioPrior, ratio_prior, zero_prior
 
 #: Effective baseline dimension for each ppm behind the names of a stiffness.
 STIFFNESS = {"stiff": 1.5, "default": 4.0, "flexible": 6.0}
 
 #: Relative spread of the macromolecules' areas about their ratios.
 MM_SPREAD = 0.3
+
+#: Shift of the CH2 singlet of creatine, ppm (Govindaraju et al. 2000).
+CREATINE_CH2 = 3.913
 
 LineshapeName = Literal["lorentz", "gauss", "voigt", "free"]
 
@@ -39,6 +44,7 @@ def default_model(
     own_shift: float = 0.5,
     own_width: float = 0.15,
     water_tails: int = 2,
+    creatine_ch2: float = 0.3,
     ratios: Mapping[str, float] | None = None,
     factors: tuple[Factor, ...] = (),
 ) -> SignalModel:
@@ -54,6 +60,8 @@ def default_model(
     - `baseline`: a name of `STIFFNESS`, an effective dimension for each ppm, "polyN" (polynomial of order N), or None (off).
     - `own_shift`, `own_width`: standard deviations (Hz) of the priors on each metabolite's own shift and Lorentz width; 0: none.
     - `water_tails`: order of the expansion of the residual water's tail inside the window; 0: none.
+    - `creatine_ch2`: standard deviation of the CH2 singlet of creatine at 3.9 ppm that a water suppression has taken away, relative to tCr: a component
+      "-CrCH2", as LCModel has it; 0: none.
     - `ratios`: soft priors on concentration ratios, name -> amplitude relative to tCr (Cr + PCr), relative spread 1/2; None: none.
 
     **Raises:** `ValueError` when a choice is unknown or the basis does not fit the sampling.
@@ -63,14 +71,18 @@ def default_model(
     nuisance = tuple(n for n in basis.names if is_nuisance(n))
     if not metabolites:
         raise ValueError(f"basis: wanted at least one metabolite, found {', '.join(basis.names)}")
+    fids = jnp.asarray(basis.select(metabolites).fids)
+    offset = basis_offset(basis)
+    given = macromolecules == "basis" and any(n.lower().startswith("-cr") for n in nuisance)
+    correction = None if given or creatine_ch2 <= 0 else _creatine_ch2(metabolites, fids, sampling, offset)
+    if correction is not None:
+        metabolites, fids = (*metabolites, "-CrCH2"), jnp.concatenate([fids, correction[None]])
     m = len(metabolites)
     own = OwnLine(
         shift_sd=np.full(m, own_shift) if own_shift > 0 else None,
         lorentz_sd=np.full(m, own_width) if own_width > 0 else None,
     )
-    fids = jnp.asarray(basis.select(metabolites).fids)
     groups = [Group(fids, _lineshape(lineshape), own, "metabolites", metabolites)]
-    offset = basis_offset(basis)
     norm = float(np.median(np.abs(np.asarray(fids)[:, 0])))
     if macromolecules == "parametric":
         groups.append(_peaks("macromolecules", MACROMOLECULES, sampling, offset, norm))
@@ -92,7 +104,7 @@ def default_model(
         distance = np.stack([ppm - water] * water_tails, axis=1)
         if np.abs(distance).min() > 0.1:
             base = baselines.with_columns(base, distance ** -np.arange(1.0, water_tails + 1))
-    return SignalModel(tuple(groups), Phase(), base, factors, _ratios(groups, ratios), sampling, window)
+    return SignalModel(tuple(groups), Phase(), base, factors, _ratios(groups, ratios, creatine_ch2), sampling, window)
 
 
 def _lineshape(choice: LineshapeName | Lineshape) -> Lineshape:
@@ -132,13 +144,26 @@ def _peaks(name: str, peaks: tuple[Peak, ...], sampling: Sampling, offset: float
     return Group(fids, line, own, name, tuple(p.name for p in peaks), 2.0, 30.0)
 
 
-def _ratios(groups: list[Group], ratios: Mapping[str, float] | None) -> tuple[RatioPrior, ...]:
+def _creatine_ch2(names, fids, sampling: Sampling, offset: float) -> Complex[Array, " n"] | None:
+    """Minus the CH2 singlet of creatine: two of its five visible protons, which a water suppression can weaken. None without creatine."""
+    creatine = [i for i, n in enumerate(names) if canonical(n) in ("Cr", "PCr")]
+    if not creatine:
+        return None
+    shift = sampling.to_hz(CREATINE_CH2 + offset)
+    return -0.4 * fids[creatine[0], 0] * exponentials(2j * jnp.pi * shift, sampling.dwell_time, sampling.n_points)
+
+
+def _ratios(groups: list[Group], ratios: Mapping[str, float] | None, creatine_ch2: float) -> tuple[RatioPrior, ...]:
     """Ratios of the parametric macromolecules among themselves (their areas are in the FIDs), and those asked for."""
     names = tuple(n for g in groups for n in g.names)
     parametric = tuple(p.name for p in MACROMOLECULES if p.name in names)
     priors = []
     if parametric:
         priors.append(ratio_prior(names, dict.fromkeys(parametric, 1.0), sd=MM_SPREAD, reference=parametric))
+    if "-CrCH2" in names and creatine_ch2 > 0:
+        priors.append(
+            zero_prior(names, "-CrCH2", creatine_ch2, tuple(n for n in names if canonical(n) in ("Cr", "PCr")))
+        )
     if ratios:
         creatine = {n: 0.5 for n in ("Cr", "PCr") if n in names}
         asked = {n: r for n, r in ratios.items() if n in names}

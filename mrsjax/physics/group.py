@@ -48,7 +48,7 @@ class Group(eqx.Module):
     def parameters(self) -> dict[str, Parameter]:
         shared = {"shift": Parameter(0.0, lower=-self.shift_limit, upper=self.shift_limit, sd=self.shift_sd, unit="Hz")}
         own = {}
-        limits = {"own_shift": 4.0, "own_lorentz": 4.0, "own_gauss": 4.0}
+        limits = {"own_shift": 4.0, "own_lorentz": 4.0, "own_gauss": 2.0}
         for name, sd, unit in (
             ("own_shift", self.own.shift_sd, "Hz"),
             ("own_lorentz", self.own.lorentz_sd, "Hz"),
@@ -80,7 +80,6 @@ class Group(eqx.Module):
             x = x * exponentials(rate, sampling.dwell_time, sampling.n_points)
         if "own_gauss" in values:
             exponent = -GAUSS_RATE * values["own_gauss"][:, None] * sampling.time**2
-            x = x * jnp.exp(
-                jnp.minimum(exponent, 80.0)
-            )  # a narrowed line: where single precision would overflow, x is 0
+            # of a narrowed line; x is 0 where single precision would overflow
+            x = x * jnp.exp(jnp.minimum(exponent, 80.0))
         return x

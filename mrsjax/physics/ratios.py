@@ -54,3 +54,11 @@ def ratio_prior(
         row /= spread[n]
     dtype = jnp.result_type(float)
     return RatioPrior(jnp.asarray(rows, dtype), jnp.asarray(scale, dtype))
+
+
+def zero_prior(names: tuple[str, ...], name: str, sd: float, reference: tuple[str, ...]) -> RatioPrior:
+    """Prior that a component is 0, give or take `sd` times the sum of `reference`."""
+    scale = np.isin(names, reference).astype(float)
+    row = np.isin(names, (name,)).astype(float) / sd
+    dtype = jnp.result_type(float)
+    return RatioPrior(jnp.asarray(row[None], dtype), jnp.asarray(scale, dtype))

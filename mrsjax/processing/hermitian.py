@@ -53,13 +53,6 @@ def solve_upper(low: Complex[Array, "n n"], b: Complex[Array, "n r"]) -> Complex
     return solve_lower(flipped, b[::-1])[::-1] if n else b
 
 
-def solve(a: Complex[Array, "n n"], b: Complex[Array, "n r"]) -> Complex[Array, "n r"]:
-    """x with a x = b for a Hermitian positive definite a, scaled to a unit diagonal first."""
-    scale = lax.rsqrt(jnp.maximum(jnp.real(jnp.diagonal(a)), _tiny(a)))[:, None]
-    low = cholesky(a * scale * scale.T)
-    return scale * solve_upper(low, solve_lower(low, scale * b))
-
-
 def principal_vector(a: Complex[Array, "n n"]) -> tuple[Complex[Array, " n"], Float[Array, ""]]:
     """Unit eigenvector of the largest eigenvalue of a Hermitian positive semi-definite matrix, and that eigenvalue's share of the trace.
 

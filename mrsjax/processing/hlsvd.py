@@ -20,6 +20,7 @@ from scipy.signal.windows import dpss
 
 from mrsjax.core.fourier import exponentials
 from mrsjax.core.sampling import Sampling
+from mrsjax.inference.linalg import solve
 from mrsjax.processing import hermitian
 from mrsjax.processing.noise import noise_power
 
@@ -135,7 +136,7 @@ class BandHLSVD(eqx.Module):
         up, down = u[:-1], u[1:]
         left = hermitian.product(hermitian.dagger(up), up)
         left = left + jnp.diag(jnp.where(kept, 10 * eps, 1.0).astype(left.dtype))
-        z = hermitian.eigenvalues(hermitian.solve(left, hermitian.product(hermitian.dagger(up), down)))
+        z = hermitian.eigenvalues(solve(left, hermitian.product(hermitian.dagger(up), down), jnp.ones(len(left), bool)))
         modulus = jnp.abs(z)
         fastest = jnp.exp(-jnp.pi * (self.bounds[1] - self.bounds[0] + 2 * self.margin) * self.dwell_time)
         real = (modulus > fastest) & (modulus < 1.0 + 2.0 / self.n_points)
@@ -156,7 +157,7 @@ class BandHLSVD(eqx.Module):
         right = jnp.where(real, right, 0.0)
         size = jnp.real(jnp.diagonal(gram))
         gram = gram + jnp.diag((100 * jnp.finfo(y.real.dtype).eps * size).astype(gram.dtype))
-        return hermitian.solve(gram, right[:, None])[:, 0]
+        return solve(gram, right, jnp.ones(len(right), bool))
 
 
 def _dominant(gram: Complex[Array, "k k"], rank: int, *, iterations: int = 6) -> Complex[Array, "k r"]:

@@ -66,10 +66,9 @@ class Preprocessed:
     water_removed: Complex[np.ndarray, " n"] | None = None
 
 
-def _front(fids: FIDs, dim: str) -> tuple[FIDs, np.ndarray]:
-    """The array with `dim` first, and the FIDs' other dims unchanged."""
-    at = fids.dims.index(dim)
-    return fids, np.moveaxis(np.asarray(fids.data), at, 0)
+def _front(fids: FIDs, dim: str) -> np.ndarray:
+    """The array with `dim` first."""
+    return np.moveaxis(np.asarray(fids.data), fids.dims.index(dim), 0)
 
 
 def check(fids: FIDs, role: str) -> None:
@@ -189,9 +188,9 @@ def preprocess(
 
 
 def _combine(fids, water, ecc, records, notes):
-    _, data = _front(fids, COIL)
+    data = _front(fids, COIL)
     others = {"water": water, "ecc": ecc}
-    fronts = {k: _front(v, COIL)[1] for k, v in others.items() if v is not None}
+    fronts = {k: _front(v, COIL) for k, v in others.items() if v is not None}
     covariance = jax.jit(lambda d: coils.noise_covariance(d, fids.sampling))(jnp.asarray(data))
     source = "water" if "water" in fronts else "ecc" if "ecc" in fronts else None
     w = jax.jit(coils.wsvd)(jnp.asarray(data if source is None else fronts[source]), covariance)
@@ -210,7 +209,7 @@ def _combine(fids, water, ecc, records, notes):
 
 
 def _average(fids, opt: Options, records, notes):
-    data = jnp.asarray(_front(fids, DYNAMIC)[1])
+    data = jnp.asarray(_front(fids, DYNAMIC))
     sampling = fids.sampling
     good = np.asarray(transients.finite(data))
     count = data.shape[0]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mrsjax.core import Sampling, Status, to_spectrum
+from mrsjax.core import BasisSet, Sampling, Status, to_spectrum
 from mrsjax.data import default_basis
 from mrsjax.inference import evaluate, fit, varpro
 from mrsjax.physics import default_model
@@ -68,6 +68,21 @@ def test_every_kind_of_model_fits(options):
     result = fit(brain(**options), fids)
     assert np.mean(np.asarray(result.status) == Status.CONVERGED) == 1
     assert np.abs(np.asarray(result.amplitudes)[:, :2] / TRUTH[:2] - 1).mean() < 0.1
+
+
+def test_creatine_whose_ch2_the_water_suppression_weakened_is_recovered():
+    _, fids = synthetic(2, snr=200, n=512)
+    b = basis(512)
+    t = np.asarray(b.sampling.time)
+    ch2 = np.exp((2j * np.pi * float(b.sampling.to_hz(3.913)) - np.pi * 0.5) * t)  # the data have none of it
+    full = BasisSet(np.asarray(b.fids) + (np.arange(6) == 1)[:, None] * ch2, b.names, b.sampling)
+    plain = {"macromolecules": "off", "lineshape": "voigt", "own_shift": 0, "own_width": 0, "water_tails": 0}
+    error = []
+    for sd in (0.3, 0.0):
+        result = fit(default_model(full, b.sampling, creatine_ch2=sd, **plain), fids)
+        error.append(np.abs(np.asarray(result.ratio(("Cr",), ("NAA",))[0]) / 0.8 - 1).max())
+    assert error[0] < 0.03
+    assert error[1] > 3 * error[0]
 
 
 def test_bad_spectra_end_as_a_status_and_leave_the_others_alone():

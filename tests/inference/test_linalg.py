@@ -30,6 +30,14 @@ def test_solve_leaves_out_masked_rows():
     assert np.all(x[~keep] == 0)
 
 
+def test_hermitian_systems_are_solved_too():
+    rng = np.random.default_rng(5)
+    a = rng.normal(size=(5, 9, 9)) + 1j * rng.normal(size=(5, 9, 9))
+    a, b = a @ a.conj().swapaxes(1, 2), rng.normal(size=(5, 9, 2)) + 1j * rng.normal(size=(5, 9, 2))
+    x = jax.vmap(linalg.solve, in_axes=(0, 0, None))(a, b, jnp.ones(9, bool))
+    np.testing.assert_allclose(a @ x, b, atol=1e-10)
+
+
 @pytest.mark.parametrize("warm", [True, False])
 def test_nnls_agrees_with_lawson_hanson_in_a_batch(warm):
     rng = np.random.default_rng(1)

@@ -60,4 +60,5 @@ def full_model(n: int = 1024) -> SignalModel:
 
 
 def brain(n: int = 1024, **options) -> SignalModel:
-    return default_model(basis(n), sampling(n), **options)
+    """The default model of these singlets (their creatine has no CH2)."""
+    return default_model(basis(n), sampling(n), **({"creatine_ch2": 0.0} | options))

@@ -33,6 +33,7 @@ def test_singlet_has_the_analytic_spectrum():
         own_shift=0,
         own_width=0,
         water_tails=0,
+        creatine_ch2=0,
     )
     values = model.start()
     spectrum = model.spectrum(values, jnp.asarray([1.0, 0, 0, 0, 0, 0]))

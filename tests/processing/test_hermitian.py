@@ -18,12 +18,9 @@ def test_eigenvalues_are_those_of_lapack(n):
         assert nearest.min(axis=0).max() < 1e-11 and nearest.min(axis=1).max() < 1e-11
 
 
-def test_solve_and_cholesky():
-    rng = np.random.default_rng(0)
-    a, b = _random(rng, 5, 9, 9), _random(rng, 5, 9, 2)
+def test_cholesky():
+    a = _random(np.random.default_rng(0), 5, 9, 9)
     a = a @ a.conj().swapaxes(1, 2)
-    x = jax.vmap(hermitian.solve)(a, b)
-    np.testing.assert_allclose(a @ x, b, atol=1e-10)
     low = jax.vmap(hermitian.cholesky)(a)
     np.testing.assert_allclose(low @ np.conj(np.swapaxes(low, 1, 2)), a, atol=1e-12)
 
