@@ -26,14 +26,15 @@ def trained(tmp_path_factory):
     network = train(network, data, weighted({"parameters": 1.0}), settings).network
     known = familiarity(network.inputs, simulator(), count=256, key=jax.random.key(9))
     write_network(folder, network, basis(N), sampling(N), known, {"recipe": "singlets"})
-    draw = eqx.filter_jit(eqx.filter_vmap(simulator().sample))
+    source = simulator()
+    draw = eqx.filter_jit(lambda keys: jax.vmap(source.sample)(keys))
     return folder, network, draw(jax.random.split(jax.random.key(77), 8))
 
 
 def test_a_loaded_network_is_the_one_that_was_saved(trained):
     folder, network, samples = trained
     saved = load(folder)
-    one, two = (eqx.filter_jit(eqx.filter_vmap(n))(samples.data) for n in (network, saved.network))
+    one, two = (eqx.filter_jit(lambda x, n=n: jax.vmap(n)(x))(samples.data) for n in (network, saved.network))
     np.testing.assert_allclose(one.vector, two.vector, rtol=1e-6)
     np.testing.assert_allclose(one.amplitudes, two.amplitudes, rtol=1e-5)
     card = json.loads((folder / "card.json").read_text())
