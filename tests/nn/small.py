@@ -18,6 +18,7 @@ OPTIONS = {
     "own_shift": 0,
     "own_width": 0,
     "water_tails": 0,
+    "creatine_ch2": 0,
 }
 PREDICTED = ("metabolites.shift", "metabolites.lorentz", "phase.phase_zero")
 

@@ -36,6 +36,7 @@ MODEL = {
     "own_shift": 0,
     "own_width": 0,
     "water_tails": 0,
+    "creatine_ch2": 0,
 }
 
 

@@ -18,7 +18,14 @@ NOISE = 0.05
 def case():
     """Model with a baseline, an amplitude that ends at zero, FID, true values."""
     full = brain(
-        256, lineshape="lorentz", macromolecules="off", baseline="poly2", own_shift=0, own_width=0, water_tails=0
+        256,
+        lineshape="lorentz",
+        macromolecules="off",
+        baseline="poly2",
+        own_shift=0,
+        own_width=0,
+        water_tails=0,
+        creatine_ch2=0,
     )
     draw = lambda noise: eqx.filter_jit(lambda s, k: s.sample(k))(simulator(noise), jax.random.key(3))  # noqa: E731
     sample = draw(NOISE)
