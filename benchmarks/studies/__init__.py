@@ -1,0 +1,1 @@
+"""Published learned systems, trained here from scratch on simulated data, beside the classical fit on the same data."""

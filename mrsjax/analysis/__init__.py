@@ -2,6 +2,7 @@
 
 from mrsjax.analysis.pipeline import Analysis as Analysis
 from mrsjax.analysis.pipeline import CurveStack as CurveStack
+from mrsjax.analysis.pipeline import Method as Method
 from mrsjax.analysis.pipeline import Water as Water
 from mrsjax.analysis.pipeline import analyse as analyse
 from mrsjax.analysis.quality import Quality as Quality

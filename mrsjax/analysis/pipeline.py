@@ -46,6 +46,7 @@ class Analysis:
     - `position`: `(s, 3)` voxel indices when the data have a spatial dimension, else None.
     - `notes`: sentences that a reader of the numbers must know.
     - `model`: what was fitted; None where the numbers did not come from `analyse`.
+    - `method`: where the estimates are from, when not from the fit alone.
     """
 
     fids: FIDs
@@ -58,11 +59,22 @@ class Analysis:
     position: Int[np.ndarray, "s 3"] | None
     notes: tuple[str, ...] = ()
     model: SignalModel | None = None
+    method: str = ""
 
     @property
     def status(self) -> list[Status]:
         """How each fit ended."""
         return [Status(int(code)) for code in np.asarray(self.result.status)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A way from spectra `(s, n)` to a `FitResult` of `model`: `estimate(spectra, progress)`, its `name` for reports, and `notes` to its reader."""
+
+    model: SignalModel
+    estimate: Callable[[np.ndarray, Callable[[int, int], None] | None], FitResult]
+    name: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +102,7 @@ def analyse(
     mask: np.ndarray | None = None,
     peak: str = "tNAA",
     model_options: Mapping[str, Any] | None = None,
+    method: Method | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Analysis:
     """Fits every spectrum of a file and puts the numbers into units.
@@ -102,6 +115,7 @@ def analyse(
     - `mask`: boolean, shape of the leading dims (or of the spatial ones): which spectra to fit.
     - `peak`: the resonance that SNR and line width are of.
     - `model_options`: options of `physics.default_model`; `baseline` may be "auto" (analysis.model_choice).
+    - `method`: another way from spectra to a `FitResult`, e.g. a network, with its own model and basis; None: the fit.
     - `progress`: called with (done, total).
 
     **Raises:** `ValueError` for uncombined coils, a mask or a water file of another shape, an empty mask, an unusable
@@ -115,12 +129,28 @@ def analyse(
     index = _selected(fids, mask)
     basis = basis.resample(fids.sampling)
     spectra = np.asarray(fids.spectra)[index]
-    model, choice = model_of_file(basis, fids.sampling, spectra, model_options or {})
-    result = fit(model, spectra, progress=progress)
+    if method is None:
+        model, choice = model_of_file(basis, fids.sampling, spectra, model_options or {})
+        result = fit(model, spectra, progress=progress)
+    else:
+        model, choice = method.model, method.notes
+        result = method.estimate(spectra, progress)
     curves, quality = _curves_and_quality(model, result, spectra, fids, peak)
     quantities = quantify(result, None if water is None else _reference(water, fids, basis, index))
     doubts = (*choice, *_doubts(quantities, quality, water is not None))
-    return Analysis(fids, basis, result, quantities, quality, curves, index, _position(fids, index), doubts, model)
+    return Analysis(
+        fids,
+        basis,
+        result,
+        quantities,
+        quality,
+        curves,
+        index,
+        _position(fids, index),
+        doubts,
+        model,
+        "" if method is None else method.name,
+    )
 
 
 #: Total creatine of living brain lies well inside these bounds, mmol/kg (Gudmundson 2023: 6 to 12).

@@ -14,14 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 T = TypeVar("T")
 
 
-def start_jax() -> str:
-    """Turns on double precision and the persistent compile cache; returns the device in words."""
+def start_jax(*, double: bool = True) -> str:
+    """Turns on double precision (unless not `double`) and the persistent compile cache; returns the device in words."""
     import jax
 
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache"), "mrsjax", "xla"
     )
-    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_enable_x64", double)
     jax.config.update("jax_compilation_cache_dir", cache)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
     devices = jax.devices()

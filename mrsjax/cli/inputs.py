@@ -37,8 +37,8 @@ class Inputs:
     notes: tuple[str, ...]
 
 
-def load(settings: FitSettings) -> Inputs:
-    """Reads and checks every file, so that a mistake shows before the fit starts.
+def load(settings: FitSettings, given: BasisSet | None = None) -> Inputs:
+    """Reads and checks every file, so that a mistake shows before the fit starts; `given`: a basis in place of the file.
 
     **Raises:** `ValueError` (FormatError included) and `OSError` with one line.
     """
@@ -47,7 +47,7 @@ def load(settings: FitSettings) -> Inputs:
     _check_model(settings)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        basis = _basis(settings)
+        basis = _basis(settings) if given is None else given
         fids = _signals(settings.data, settings, basis, notes.append)
         water = _scaling(settings, fids, basis, notes.append)
     notes += dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning))

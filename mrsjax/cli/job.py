@@ -18,6 +18,7 @@ def computed(
     progress: Callable[[int, int], None] | None,
     peak: str,
     model: Mapping[str, Any] | None,
+    method: Callable[[Any], Any] | None = None,
 ) -> Any:
     """The `Analysis` of the `Inputs` that `load` returns; its notes, and those of the inputs, go to `note` as lines."""
     from mrsjax.analysis import analyse
@@ -26,7 +27,14 @@ def computed(
     for sentence in given.notes:
         note(f"mrsjax: note: {sentence}")
     analysis = analyse(
-        given.fids, given.basis, water=given.water, mask=given.mask, peak=peak, model_options=model, progress=progress
+        given.fids,
+        given.basis,
+        water=given.water,
+        mask=given.mask,
+        peak=peak,
+        model_options=model,
+        method=None if method is None else method(given),
+        progress=progress,
     )
     for sentence in analysis.notes:
         note(f"mrsjax: note: {sentence}")
@@ -41,10 +49,12 @@ def run(
     options: Mapping[str, Any],
     peak: str = "tNAA",
     model: Mapping[str, Any] | None = None,
+    method: Callable[[Any], Any] | None = None,
 ) -> Any:
     """Runs a fit, writes its folder and returns the `Analysis`.
 
-    **Arguments:** `load` returns the `Inputs` and the fingerprints of the files; it runs after JAX is set up.
+    **Arguments:** `load` returns the `Inputs` and the fingerprints of the files; it runs after JAX is set up. `method`: `analysis.Method` of the inputs,
+    in place of the fit.
     """
     from mrsjax.cli import outcome
 
@@ -60,7 +70,7 @@ def run(
                 click.echo(line, err=True)
 
             say(f"compiling for {device} (kept for the next run)")
-            return computed(lambda: given, note, progress, peak, model), files
+            return computed(lambda: given, note, progress, peak, model, method), files
 
         analysis, files = interruptible(work)
         say("writing")

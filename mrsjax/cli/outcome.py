@@ -80,7 +80,8 @@ def write(
     made: dict[str, str | bytes] = {**tables, "report.html": report.render(analysis, run, tables), **images(analysis)}
     outputs = {named(name): digest(content) for name, content in made.items()}
     record = {"schema": "mrsjax-run/1.1", **run, "notes": list(analysis.notes), "outputs": outputs}
-    text = "# Written by mrsjax. `mrsjax fit --config run.yaml` repeats this run.\n"
+    repeat = "`mrsjax predict`" if "network" in options else "`mrsjax fit --config run.yaml` repeats this run"
+    text = f"# Written by mrsjax. {repeat}.\n"
     text += yaml.safe_dump(record, sort_keys=False)
     report.write_folder(out, {named(n): c for n, c in made.items()} | {named("run.yaml"): text}, named("run.yaml"))
 

@@ -19,7 +19,7 @@ from mrsjax.core.results import FitResult, Status
 from mrsjax.inference import batch, fisher, noise, starting
 from mrsjax.inference.linalg import inverse
 from mrsjax.inference.varpro import Point, Problem, State, Tree, linear_solution, single
-from mrsjax.physics.model import SignalModel
+from mrsjax.physics.model import SignalModel, Values
 
 #: Predicted decrease of chi^2 / 2 at which the first and the second stage stop.
 TOLERANCES = (0.5, 0.05)
@@ -45,7 +45,6 @@ class FitState(eqx.Module):
 
 class _Prepared(NamedTuple):
     problems: Problem
-    theta: Float[Array, "s p"]
     noise: Float[Array, " s"]
     valid: Array
 
@@ -54,6 +53,7 @@ def fit(
     model: SignalModel,
     fids: Complex[Array | np.ndarray, "s n"],
     *,
+    start: Values | None = None,
     tolerance: float = TOLERANCES[1],
     max_iterations: int = MAX_ITERATIONS[1],
     progress: Callable[[int, int], None] | None = None,
@@ -64,7 +64,10 @@ def fit(
 
     - `model`: e.g. of `physics.default_model`.
     - `fids`: (spectra, points), on the model's sampling; any scale.
+    - `start`: where to begin, e.g. from a network: values of the parameters of `model.coarse()`, leading axis the spectra, in place of the
+      correlation with a typical spectrum.
     - `tolerance`: predicted decrease of chi^2 / 2 at which a spectrum has converged.
+    - `max_iterations`: of each stage, the evaluation of its starting point counted; 1 gives the exact amplitudes at `start`.
     - `progress`: called as `progress(done, total)` as spectra finish.
 
     **Returns:** a `FitResult` with a `Status` for each spectrum. Spectra that hold NaN, infinities, zeros or a constant get NaN numbers and
@@ -86,12 +89,15 @@ def fit(
             if progress is not None:
                 progress(first + done, total)
 
-        parts.append(_fit_chunk(model, chunk, tolerance, max_iterations, report))
+        given = None if start is None else jax.tree.map(lambda x, first=first: x[first : first + CHUNK], start)
+        parts.append(_fit_chunk(model, chunk, given, tolerance, max_iterations, report))
         report(len(chunk), None)
     return parts[0] if len(parts) == 1 else jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
 
 
-def _fit_chunk(model: SignalModel, fids: Complex[np.ndarray, "s n"], tolerance, max_iterations, report) -> FitResult:
+def _fit_chunk(
+    model: SignalModel, fids: Complex[np.ndarray, "s n"], start: Values | None, tolerance, max_iterations, report
+) -> FitResult:
     dtype = jnp.result_type(complex)
     coarse = model.coarse()
     finite = np.all(np.isfinite(fids), axis=1, keepdims=False)
@@ -100,12 +106,18 @@ def _fit_chunk(model: SignalModel, fids: Complex[np.ndarray, "s n"], tolerance, 
     scale = np.where(varying & (scale > 0), scale, 1.0)
     clean = np.where((finite & varying)[:, None], fids, 0.0) / scale[:, None]
     band, blocks = jnp.asarray(_singlet_band(coarse)), noise.noise_blocks(model.sampling)
-    prepared = batch.map_rows(lambda x: _prepare(coarse, x, band, blocks), clean.astype(dtype))
+    clean = clean.astype(dtype)
+    if start is None:
+        theta = batch.map_rows(lambda x: _correlated(coarse, x, band), clean)
+    else:
+        theta = np.asarray(jax.vmap(lambda v: ravel_pytree(v)[0])(start), jnp.result_type(float))
+    prepared = batch.map_rows(lambda x: _prepare(coarse, *x, blocks), (clean, theta))
     active = finite & varying & prepared.valid
     run = partial(batch.minimise, active=active)
-    first = run(coarse, prepared.problems, prepared.theta, tolerance=TOLERANCES[0], max_iterations=MAX_ITERATIONS[0])
-    problems, theta, excess = batch.map_rows(lambda x: _between(coarse, model, *x), (prepared.problems, first.at))
-    last = run(model, problems, theta, tolerance=tolerance, max_iterations=max_iterations, progress=report)
+    limit = min(MAX_ITERATIONS[0], max_iterations)
+    first = run(coarse, prepared.problems, theta, tolerance=TOLERANCES[0], max_iterations=limit)
+    problems, second, excess = batch.map_rows(lambda x: _between(coarse, model, *x), (prepared.problems, first.at))
+    last = run(model, problems, second, tolerance=tolerance, max_iterations=max_iterations, progress=report)
     return _result(model, problems, last, prepared.noise * scale, excess, active, max_iterations, tolerance)
 
 
@@ -116,11 +128,8 @@ def _singlet_band(model: SignalModel) -> Float[np.ndarray, " n"]:
 
 
 @eqx.filter_jit
-def _prepare(coarse: SignalModel, fids, band, blocks) -> _Prepared:
-    """Data in units of the noise, and the first stage's starting point."""
-    sd = noise.noise_sds(fids, blocks)
-    valid = jnp.isfinite(sd) & (sd > 0)
-    sd = jnp.where(valid, sd, 1.0)
+def _correlated(coarse: SignalModel, fids, band) -> Float[Array, "s p"]:
+    """The first stage's starting points from the data alone."""
     proto = starting.prototype(coarse)
     shift, phase = jax.vmap(lambda f: starting.correlate(coarse, proto, f, band, count=1))(fids)
     start = coarse.start()
@@ -132,12 +141,20 @@ def _prepare(coarse: SignalModel, fids, band, blocks) -> _Prepared:
         values["phase"]["phase_zero"] = phase
         return ravel_pytree(values)[0]
 
-    theta = jax.vmap(place)(shift[:, 0], phase[:, 0])
+    return jax.vmap(place)(shift[:, 0], phase[:, 0])
+
+
+@eqx.filter_jit
+def _prepare(coarse: SignalModel, fids, theta, blocks) -> _Prepared:
+    """Data in units of the noise."""
+    sd = noise.noise_sds(fids, blocks)
+    valid = jnp.isfinite(sd) & (sd > 0) & jnp.all(jnp.isfinite(theta), axis=1)
+    sd = jnp.where(valid, sd, 1.0)
     m = len(coarse.names)
     stiffness = jnp.broadcast_to(coarse.baseline.log_stiffness, sd.shape)
     weight = jnp.broadcast_to(1.0 / Tree(coarse).sd ** 2, theta.shape)
     problems = Problem(coarse.crop(fids) / sd[:, None], stiffness, jnp.zeros((len(sd), m, m), sd.dtype), weight)
-    return _Prepared(problems, theta, sd, valid)
+    return _Prepared(problems, sd, valid)
 
 
 @eqx.filter_jit

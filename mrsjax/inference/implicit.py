@@ -14,7 +14,7 @@ from jax import lax
 from jaxtyping import Array, Complex, Float
 
 from mrsjax.core.results import FitResult
-from mrsjax.inference.linalg import solve
+from mrsjax.inference.linalg import differentiable_solve, solve
 from mrsjax.inference.varpro import Problem, Tree, smooth, stacked
 from mrsjax.physics.model import SignalModel
 
@@ -64,7 +64,7 @@ def differentiable_fit(
 
     fixed_model, fixed_problem = jax.tree.map(lax.stop_gradient, (model, problem))
     u, hessian = lax.stop_gradient(_polish(fixed_model, fixed_problem, u, free, newton_steps))
-    u = u - _linear_solve(hessian, _gradient(u, model, problem), free)
+    u = u - differentiable_solve(hessian, _gradient(u, model, problem), free)
     return Estimate(u[p:] * noise, tree.unravel(u[:p]))
 
 
@@ -88,14 +88,3 @@ def _polish(model, problem, u, free, steps: int):
         return u, jax.hessian(_objective)(u, model, problem)
 
     return lax.fori_loop(0, steps, step, (u, jax.hessian(_objective)(u, model, problem)))
-
-
-def _linear_solve(hessian, gradient, free):
-    """H^-1 g on the free entries; linear in g, so that its transpose is known without differentiating the factorisation."""
-    return lax.custom_linear_solve(
-        lambda x: hessian @ x,
-        gradient,
-        lambda _, b: solve(hessian, b, free),
-        transpose_solve=lambda _, b: solve(hessian, b, free),
-        symmetric=True,
-    )

@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from mrsjax.core.parameters import field
-from mrsjax.inference.linalg import masked, nnls, schur, solve
+from mrsjax.inference.linalg import differentiable_solve, masked, nnls, schur
 from mrsjax.physics.model import SignalModel
 
 
@@ -176,14 +176,17 @@ def finished(problem: Problem, state: State, tolerance: Float[Array, ""]) -> Boo
     return settled | (state.rejected > 8)
 
 
+def trial(tree: Tree, at: Point, damping: Float[Array, ""]) -> Float[Array, " p"]:
+    """Where a damped Gauss-Newton step on the free parameters leads, projected on the bounds. Differentiable."""
+    outward = ((at.theta <= tree.lower) & (at.gradient > 0)) | ((at.theta >= tree.upper) & (at.gradient < 0))
+    damped = at.curvature + damping * jnp.diag(jnp.diagonal(at.curvature))
+    return jnp.clip(at.theta - differentiable_solve(damped, at.gradient, ~outward), tree.lower, tree.upper)
+
+
 def step(model: SignalModel, tree: Tree, problem: Problem, state: State) -> State:
     """One trial step: damped Gauss-Newton on the free parameters, projected on the bounds, accepted when the cost falls."""
     at = state.at
-    outward = ((at.theta <= tree.lower) & (at.gradient > 0)) | ((at.theta >= tree.upper) & (at.gradient < 0))
-    free = ~outward
-    damped = at.curvature + state.damping * jnp.diag(jnp.diagonal(at.curvature))
-    move = -solve(damped, at.gradient, free)
-    theta = jnp.clip(at.theta + move, tree.lower, tree.upper)
+    theta = trial(tree, at, state.damping)
     move = theta - at.theta
     predicted = -(at.gradient @ move + 0.5 * move @ (at.curvature @ move))
     new = point(model, tree, problem, theta, at.linear.passive)

@@ -106,7 +106,8 @@ def mrsinmrs(analysis: Analysis, run: Mapping[str, Any]) -> list[Item]:
             "Data analysis",
             "Model",
             "linear combination of basis, macromolecules and spline baseline; variable projection, frequency domain, "
-            f"{analysis.curves.ppm.min():.2f} to {analysis.curves.ppm.max():.2f} ppm",
+            f"{analysis.curves.ppm.min():.2f} to {analysis.curves.ppm.max():.2f} ppm"
+            + (f"; estimates by {analysis.method}" if analysis.method else ""),
         ),
         Item(
             "Data quality",
@@ -150,6 +151,8 @@ def paragraph(analysis: Analysis, run: Mapping[str, Any]) -> str:
         f" {analysis.curves.ppm.min():.1f} and {analysis.curves.ppm.max():.1f} ppm by variable projection with"
         " non-negative amplitudes. Uncertainties are Cramer-Rao lower bounds from the full Fisher information. "
     )
+    if analysis.method:
+        text += f"Estimates were made by {analysis.method}. "
     if np.isfinite(analysis.quantities.water_amplitude).any():
         text += (
             "Concentrations were scaled to the unsuppressed water signal with corrections for relaxation and tissue"

@@ -213,3 +213,15 @@ def test_a_large_batch_does_not_deadlock():
 def test_default_model_on_a_longer_basis():
     model = default_model(basis(2048), sampling(1024))
     assert model.sampling.n_points == 1024
+
+
+def test_a_given_start_leads_to_the_same_optimum_in_fewer_steps():
+    model, fids = synthetic(4, snr=50, shift=(6, 9))
+    cold = fit(model, fids, tolerance=1e-4)
+    start = {g: {n: cold.parameters[f"{g}.{n}"] for n in v} for g, v in model.coarse().start().items()}
+    warm = fit(model, fids, start=start, tolerance=1e-4)
+    np.testing.assert_allclose(warm.amplitudes, cold.amplitudes, rtol=1e-3)
+    assert np.asarray(warm.iterations).max() <= 2 <= np.asarray(cold.iterations).min()
+    there = fit(model, fids, start=start, max_iterations=1)  # the exact amplitudes at the start
+    np.testing.assert_allclose(there.amplitudes, cold.amplitudes, rtol=1e-3)
+    np.testing.assert_allclose(there.parameters["metabolites.shift"], start["metabolites"]["shift"], rtol=1e-5)

@@ -1,0 +1,89 @@
+"""The configuration of `mrsjax train`: checked before JAX starts, then turned into a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+KEYS = ("recipe", "network", "loss", "training")
+
+
+def read_training(path: str) -> dict[str, Any]:
+    """The content of a configuration file.
+
+    **Raises:** `ValueError` naming the file and the key.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: wanted YAML, found {' '.join(str(error).split())[:120]}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: wanted {', '.join(KEYS)}, found {type(content).__name__}")
+    if unknown := [str(k) for k in content if k not in KEYS]:
+        raise ValueError(f"{path}: unknown settings {', '.join(unknown)}; known are {', '.join(KEYS)}")
+    if not isinstance(content.get("recipe"), str):
+        raise ValueError(f"{path}: recipe: wanted the name or file of a recipe, found {content.get('recipe')!r}")
+    for key in KEYS[1:]:
+        if not isinstance(content.setdefault(key, {}), dict):
+            raise ValueError(f"{path}: {key}: wanted a mapping, found {content[key]!r}")
+    return {"path": path, **content}
+
+
+def _made(path: str, key: str, kind: Any, given: Mapping[str, Any]) -> Any:
+    known = [f.name for f in dataclasses.fields(kind)]
+    if unknown := [str(k) for k in given if k not in known]:
+        raise ValueError(f"{path}: {key}: unknown settings {', '.join(unknown)}; known are {', '.join(known)}")
+    for f in dataclasses.fields(kind):
+        if f.name in given and isinstance(f.default, int | float) and not isinstance(f.default, bool):
+            try:
+                given = {**given, f.name: type(f.default)(given[f.name])}
+            except (TypeError, ValueError):
+                raise ValueError(f"{path}: {key}.{f.name}: wanted a number, found {given[f.name]!r}") from None
+    try:
+        return kind(**given)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
+    """Trains what the configuration says; `say` gets a line at each validation."""
+    import jax
+
+    from mrsjax.data import default_basis
+    from mrsjax.nn import Matched, NetworkSpec, Training, calibrate, familiarity, weighted
+    from mrsjax.nn import train as training
+    from mrsjax.nn.storage import write_network
+    from simulators.datasets import recipe
+
+    path = given["path"]
+    spec = _made(path, "network", NetworkSpec, given["network"])
+    settings = _made(path, "training", Training, given["training"])
+    loss = weighted({k: float(v) for k, v in (given["loss"] or {"parameters": 1.0}).items()})
+    recipe_ = recipe(given["recipe"])
+    simulator, sampling = recipe_.simulator, recipe_.simulator.model.sampling
+    basis = default_basis()
+    network = calibrate(spec, basis, sampling, simulator, seed=settings.seed)
+    known = familiarity(network.inputs, simulator, key=jax.random.fold_in(jax.random.key(settings.seed), 0xFA))
+
+    def save(network, folder, history):
+        about = {
+            "recipe": {"name": recipe_.name, "text": recipe_.text},
+            "loss": dict(given["loss"]),
+            "training": dataclasses.asdict(settings),
+            "metrics": {"step": history[-1].step, "validation": history[-1].validation},
+        }
+        write_network(folder, network, basis, sampling, known, about)
+
+    def report(record, steps):
+        left = (steps - record.step) * settings.batch / max(record.spectra_per_s, 1e-9)
+        say(
+            f"step {record.step} of {steps}, loss {record.loss:.4g}, validation {record.validation:.4g},"
+            f" {record.spectra_per_s:.0f} spectra/s, {left:.0f} s left"
+        )
+
+    matched = Matched(simulator, network.model.names, spec.predicted)
+    return training(network, matched, loss, settings, out=out, save=save, report=report)

@@ -1,0 +1,110 @@
+"""Saved networks: loaded alone, refused where they do not belong; what they give is the fit."""
+
+import json
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mrsjax.core import BasisSet, Sampling, Status
+from mrsjax.inference import fit
+from mrsjax.nn import Matched, Training, calibrate, distances, familiarity, load, predict, train, weighted
+from mrsjax.nn.checkpoint import read_arrays, write_arrays
+from mrsjax.nn.storage import write_network
+from tests.nn.small import PREDICTED, N, model, simulator, spec
+from tests.physics.examples import basis, sampling
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("net")
+    network = calibrate(spec(), basis(N), sampling(N), simulator(), count=128)
+    data = Matched(simulator(), network.model.names, PREDICTED)
+    settings = Training(steps=150, batch=64, validation=64, every=50, warmup=5, learning_rate=3e-3)
+    network = train(network, data, weighted({"parameters": 1.0}), settings).network
+    known = familiarity(network.inputs, simulator(), count=256, key=jax.random.key(9))
+    write_network(folder, network, basis(N), sampling(N), known, {"recipe": "singlets"})
+    source = simulator()
+    draw = eqx.filter_jit(lambda keys: jax.vmap(source.sample)(keys))
+    return folder, network, draw(jax.random.split(jax.random.key(77), 8))
+
+
+def test_a_loaded_network_is_the_one_that_was_saved(trained):
+    folder, network, samples = trained
+    saved = load(folder)
+    one, two = (eqx.filter_jit(lambda x, n=n: jax.vmap(n)(x))(samples.data) for n in (network, saved.network))
+    np.testing.assert_allclose(one.vector, two.vector, rtol=1e-6)
+    np.testing.assert_allclose(one.amplitudes, two.amplitudes, rtol=1e-5)
+    card = json.loads((folder / "card.json").read_text())
+    assert (
+        card["recipe"] == "singlets" and card["sampling"]["points"] == N and card["versions"]["jax"] == jax.__version__
+    )
+
+
+def test_prediction_is_the_fit_from_a_learned_start(trained):
+    folder, _, samples = trained
+    saved, fids = load(folder), np.asarray(samples.data, complex)
+    cold = fit(model(), fids)
+    warm = predict(saved, fids, sampling(N), iterations=8)
+    assert np.all(np.asarray(warm.status) == Status.CONVERGED)
+    np.testing.assert_allclose(warm.amplitudes, cold.amplitudes, rtol=5e-3, atol=0.02)
+    np.testing.assert_allclose(warm.crlb, cold.crlb, rtol=0.02)
+    raw = predict(saved, fids, sampling(N), iterations=0)
+    error = [float(jnp.abs(r.amplitudes - samples.truth["amplitudes"]).mean()) for r in (raw, warm)]
+    assert error[1] < error[0] < 3.0
+    bad = np.concatenate([fids[:1], np.full((1, N), np.nan + 0j)])
+    assert list(predict(saved, bad, sampling(N)).status)[1] == Status.INVALID_DATA
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (Sampling(4e-4, 123.25e6, N), "dwell time"),
+        (Sampling(5e-4, 297e6, N), "central frequency"),
+        (Sampling(5e-4, 123.25e6, 512), "points"),
+    ],
+)
+def test_other_data_are_refused(trained, other, named):
+    with pytest.raises(ValueError, match=named):
+        load(trained[0]).check(other)
+
+
+def test_another_basis_is_refused(trained):
+    saved = load(trained[0])
+    saved.check(sampling(N), basis(N))
+    other = basis(N)
+    with pytest.raises(ValueError, match="basis"):
+        saved.check(sampling(N), BasisSet(1.01 * other.fids, other.names, other.sampling))
+
+
+def test_damaged_and_foreign_files_are_refused(trained, tmp_path):
+    with pytest.raises(ValueError, match="neither"):
+        load(tmp_path)
+    np.savez(tmp_path / "object.npz", card=np.array({"a": 1}, dtype=object))
+    with pytest.raises(ValueError, match="readable"):
+        load(tmp_path / "object.npz")
+    arrays = read_arrays(trained[0] / "model.npz")
+    (tmp_path / "cut.npz").write_bytes((trained[0] / "model.npz").read_bytes()[:5000])
+    with pytest.raises(ValueError, match="readable"):
+        load(tmp_path / "cut.npz")
+    key = next(k for k in arrays if "kernel" in k)
+    write_arrays(tmp_path / "shape.npz", {**arrays, key: arrays[key][:-1]})
+    with pytest.raises(ValueError, match="wanted shape"):
+        load(tmp_path / "shape.npz")
+    write_arrays(tmp_path / "card.npz", {**arrays, "card": np.array('{"schema": "other"}')})
+    with pytest.raises(ValueError, match="schema"):
+        load(tmp_path / "card.npz")
+
+
+def test_unlike_data_are_far(trained):
+    folder, _, samples = trained
+    saved = load(folder)
+    near = distances(saved.familiarity, saved.network.inputs, samples.data)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(4, N)) + 1j * rng.normal(size=(4, N))
+    broad = np.asarray(samples.data) * np.exp(-60 * np.asarray(sampling(N).time))
+    assert near.max() < 1.3
+    assert distances(saved.familiarity, saved.network.inputs, noise).min() > 2
+    assert distances(saved.familiarity, saved.network.inputs, broad).mean() > near.mean()

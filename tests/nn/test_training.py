@@ -1,0 +1,140 @@
+"""The loop: it learns, it compiles once, it goes on after a kill as if nothing had been, it shards."""
+
+import csv
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import equinox as eqx
+import jax
+import pytest
+
+from mrsjax.nn import Matched, Measured, Training, calibrate, train, weighted
+from tests.nn.small import PREDICTED, N, simulator, spec
+from tests.physics.examples import basis, sampling
+
+ROOT = pathlib.Path(__file__).parents[2]
+SETTINGS = Training(steps=60, batch=32, validation=32, every=10, warmup=5, learning_rate=3e-3)
+
+
+@pytest.fixture(scope="module")
+def world():
+    network = calibrate(spec(), basis(N), sampling(N), simulator(), count=128)
+    return network, Matched(simulator(), network.model.names, PREDICTED)
+
+
+def test_it_learns_and_nothing_is_traced_twice(world):
+    network, data = world
+    traced = []
+    inner = weighted({"parameters": 1.0})
+
+    def loss(*args):
+        traced.append(1)
+        return inner(*args)
+
+    counts = []
+    done = train(network, data, loss, SETTINGS, report=lambda record, total: counts.append(len(traced)))
+    assert counts[0] == counts[-1] <= 2  # the step and the validation
+    assert done.ended == "steps" and len(done.history) == 6
+    assert done.history[-1].validation < 0.5 * done.history[0].validation
+    assert done.history[-1].spectra_per_s > done.history[0].spectra_per_s  # the first counts the compiler
+
+
+def test_it_stops_early_and_returns_the_best(world):
+    network, data = world
+    settings = Training(
+        steps=400, batch=32, validation=32, every=10, warmup=1, learning_rate=0.3, patience=2, schedule="constant"
+    )
+    done = train(network, data, weighted({"parameters": 1.0}), settings)
+    assert done.ended == "patience" and done.history[-1].step < 400
+    best = min(done.history, key=lambda r: r.validation)
+    assert done.best_step == best.step == done.history[-3].step
+
+
+def test_measured_spectra_train_without_truth(world):
+    _, data = world
+    fids = eqx.filter_jit(eqx.filter_vmap(lambda k: data.sample(k).data))(jax.random.split(jax.random.key(5), 64))
+    measured = Measured(fids)
+    network = calibrate(spec(), basis(N), sampling(N), measured, count=64)
+    done = train(network, measured, weighted({"residual": 1.0}), SETTINGS)
+    assert done.history[-1].validation < 0.6 * done.history[0].validation
+
+
+@pytest.mark.parametrize("change", [{"batch": 0}, {"schedule": "step"}, {"learning_rate": -1.0}], ids=str)
+def test_impossible_settings_are_refused(change):
+    with pytest.raises(ValueError, match="training"):
+        Training(**change)
+
+
+PROGRAM = """
+import os, sys, pathlib
+import jax
+jax.config.update("jax_enable_x64", True)
+from mrsjax.nn import Matched, Training, build, train, weighted
+from tests.nn.small import N, PREDICTED, simulator, spec
+from tests.physics.examples import basis, sampling
+network = build(spec(), basis(N), sampling(N))
+data = Matched(simulator(), network.model.names, PREDICTED)
+settings = Training(steps=60, batch=32, validation=32, every=10, warmup=5, learning_rate=3e-3)
+out = None if sys.argv[1] == "-" else pathlib.Path(sys.argv[1])
+def report(record, steps):
+    print(len(jax.devices()), record.step, record.loss, record.validation, flush=True)
+    if len(sys.argv) > 2 and record.step >= int(sys.argv[2]):
+        os.kill(os.getpid(), 9)
+train(network, data, weighted({"parameters": 1.0}), settings, out=out, report=report)
+"""
+
+
+def _run(*arguments, flags="", cache=None):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    if cache is not None:
+        environment |= {"JAX_COMPILATION_CACHE_DIR": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        timeout=300,
+    )
+
+
+def _curve(folder):
+    with open(folder / "log.csv") as file:
+        return [(r["step"], r["loss"], r["validation"], r["gradient"]) for r in csv.DictReader(file)]
+
+
+def test_a_killed_run_goes_on_with_the_same_curve(tmp_path):
+    whole = _run(tmp_path / "whole", cache=tmp_path)
+    assert whole.returncode == 0, whole.stderr[-2000:]
+    killed = _run(tmp_path / "killed", 30, cache=tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    before = _curve(tmp_path / "killed")
+    assert len(before) == 3
+    assert _run(tmp_path / "killed", cache=tmp_path).returncode == 0
+    assert _curve(tmp_path / "killed") == _curve(tmp_path / "whole")  # digit for digit
+    sharded = _run("-", flags="--xla_force_host_platform_device_count=2")
+    lines = [[float(x) for x in line.split()] for line in sharded.stdout.splitlines()]
+    assert {line[0] for line in lines} == {2.0}, sharded.stderr[-2000:]
+    one = [float(row[2]) for row in _curve(tmp_path / "whole")]
+    assert [line[3] for line in lines] == pytest.approx(one, rel=2e-3)
+
+
+def test_another_run_is_not_continued(world, tmp_path):
+    network, data = world
+    loss = weighted({"parameters": 1.0})
+    short = Training(steps=4, batch=8, validation=8, every=2, warmup=1)
+    train(network, data, loss, short, out=tmp_path)
+    with pytest.raises(ValueError, match="learning_rate"):
+        train(
+            network,
+            data,
+            loss,
+            Training(steps=4, batch=8, validation=8, every=2, warmup=1, learning_rate=0.1),
+            out=tmp_path,
+        )
+    (tmp_path / "state.npz").write_bytes(b"PK\x03\x04 damaged")
+    with pytest.raises(ValueError, match=r"state\.npz"):
+        train(network, data, loss, short, out=tmp_path)
