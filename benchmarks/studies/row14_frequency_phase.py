@@ -55,8 +55,8 @@ def score(networks, world, samples):
         rows.append(line(name, values["metabolites"]["shift"], values["phase"]["phase_zero"], ms))
     model = default_model(world.basis, world.sampling, **MODEL)
     result, ms = cpu(lambda: fit(model, fids), len(fids))
-    found = [np.asarray(result.parameters[n]) for n in PREDICTED]
-    rows.append(line("fit, cold start", *found, ms))
+    shift, phase = (np.asarray(result.parameters[n]) for n in PREDICTED)
+    rows.append(line("fit, cold start", shift, phase, ms))
     bound = [np.asarray(result.parameters_sd[n]) * np.sqrt(2 / np.pi) for n in PREDICTED]
     rows.append(line("Cramer-Rao bound (as mean abs. error)", truth[0] + bound[0], truth[1] + bound[1], "-"))
     return rows

@@ -111,7 +111,7 @@ def _fit_chunk(
         theta = batch.map_rows(lambda x: _correlated(coarse, x, band), clean)
     else:
         theta = np.asarray(jax.vmap(lambda v: ravel_pytree(v)[0])(start), jnp.result_type(float))
-    prepared = batch.map_rows(lambda x: _prepare(coarse, *x, blocks), (clean, theta))
+    prepared = batch.map_rows(lambda x: _prepare(coarse, x[0], x[1], blocks), (clean, theta))
     active = finite & varying & prepared.valid
     run = partial(batch.minimise, active=active)
     limit = min(MAX_ITERATIONS[0], max_iterations)

@@ -123,7 +123,7 @@ def nnls(
     return jnp.maximum(c, 0.0) * scale, passive
 
 
-@nnls.defjvp
+@nnls.defjvp  # pyright: ignore[reportArgumentType]  (the tangent of a Boolean is float0)
 def _nnls_jvp(primals, tangents):
     gram, b, passive = primals
     c, found = nnls(gram, b, passive)

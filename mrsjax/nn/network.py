@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -22,6 +23,13 @@ from mrsjax.nn.flax_net import FlaxNet
 from mrsjax.nn.frozen import Frozen
 from mrsjax.nn.inputs import Inputs
 from mrsjax.physics import SignalModel, default_model
+
+#: Plain options of `default_model` and their defaults.
+MODEL_DEFAULTS = {
+    p.name: p.default
+    for p in inspect.signature(default_model).parameters.values()
+    if p.kind is p.KEYWORD_ONLY and p.name != "factors"
+}
 
 #: How amplitudes are found: not at all, by the network, exactly by variable projection, or after refinement steps.
 AMPLITUDES = ("none", "network", "projected", "refined")
@@ -49,6 +57,7 @@ class NetworkSpec:
 
     def __post_init__(self):
         object.__setattr__(self, "predicted", tuple(self.predicted))
+        object.__setattr__(self, "model", MODEL_DEFAULTS | dict(self.model))  # a later version may have other defaults
         if self.amplitudes not in AMPLITUDES:
             raise ValueError(f"amplitudes: wanted one of {', '.join(AMPLITUDES)}, found {self.amplitudes!r}")
         if not self.predicted and self.amplitudes != "network":
@@ -190,4 +199,5 @@ def build(spec: NetworkSpec, basis: BasisSet, sampling: Sampling, calibration: C
 
 def model_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Options of `default_model` as JSON and YAML hold them: tuples are lists there, and YAML 1.1 reads a bare `off` as false."""
-    return {k: tuple(v) if isinstance(v, list) else "off" if v is False else v for k, v in given.items()}
+    out = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return out | ({"macromolecules": "off"} if out.get("macromolecules") is False else {})

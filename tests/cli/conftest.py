@@ -139,14 +139,14 @@ def quick(monkeypatch):
             units={"metabolites.shift": "Hz"},
         )
 
-    def evaluate(model, result, fids, index):
-        design, data = _known_lines(model, fids[index])
-        components = np.exp(-0.3j) * np.asarray(result.amplitudes)[index][:, None] * design
-        total, data = components.sum(axis=0), np.exp(-0.3j) * data
-        return Curves(np.asarray(model.ppm), data, total, 0 * total, data - total, components, 0.4)
+    def evaluate_all(model, result, fids):
+        design, data = _known_lines(model, fids)
+        components = np.exp(-0.3j) * np.asarray(result.amplitudes)[:, :, None] * design
+        total, data = components.sum(axis=1), np.exp(-0.3j) * data
+        return Curves(np.asarray(model.ppm), data, total, 0 * total, data - total, components, np.full(len(data), 0.4))
 
     monkeypatch.setattr(mrsjax.inference, "fit", fit)
-    monkeypatch.setattr(mrsjax.inference, "evaluate", evaluate)
+    monkeypatch.setattr(mrsjax.inference, "evaluate_all", evaluate_all)
 
 
 @pytest.fixture

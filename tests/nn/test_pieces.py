@@ -10,6 +10,7 @@ from mrsjax.nn import FlaxNet
 from mrsjax.nn.bounds import ParameterMap
 from mrsjax.nn.encoders import ENCODERS, encoder, register
 from mrsjax.nn.inputs import Inputs
+from mrsjax.nn.network import NetworkSpec, model_options
 from mrsjax.nn.scattering import morlet_bank, scattering
 from tests.nn.small import PREDICTED, N, model
 from tests.physics.examples import sampling
@@ -114,3 +115,10 @@ def test_bounds_hold_and_outputs_of_order_one_cover_the_training_data():
     np.testing.assert_array_equal(mapped.of(tree), [1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match=r"metabolites\.gauss"):
         ParameterMap(model().parameters(), ("metabolites.gauss",), np.ones(1), np.ones(1))
+
+
+def test_model_options_from_yaml_keep_what_is_false():
+    """YAML 1.1 reads a bare `off` as false: that means macromolecules off, and nothing else."""
+    given = {"lipids": False, "macromolecules": False, "window_ppm": [0.2, 4.2]}
+    assert model_options(given) == {"lipids": False, "macromolecules": "off", "window_ppm": (0.2, 4.2)}
+    assert NetworkSpec().model["own_shift"] == 0.5
