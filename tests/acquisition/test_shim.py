@@ -228,3 +228,16 @@ def test_bad_calls_are_one_clear_sentence(voxel):
 def test_a_field_that_is_no_number_is_reported(voxel):
     broken = Region(voxel.field.at[3].set(jnp.nan), voxel.weight, voxel.maps, voxel.position, voxel.covered)
     assert int(shim(broken, COILS).status) == ShimStatus.INVALID
+
+
+def test_channels_that_are_alike_in_a_region_still_give_a_shim():
+    """In one axial slice Z is a shift of the carrier: the currents are not unique, the field is."""
+    x, y = (v.ravel() for v in np.meshgrid(np.arange(-4.0, 5.0), np.arange(-3.0, 4.0)))
+    maps = jnp.asarray(np.stack([np.ones(x.size), x, y, np.full(x.size, 3.0)], axis=1))
+    field = jnp.asarray(2.0 * x + 5.0 + 0.01 * x * y)
+    weight = jnp.full(x.size, 1.0 / x.size)
+    slice_ = Region(field, weight, maps, jnp.zeros((x.size, 3)), jnp.asarray(1.0))
+    result = shim(slice_, Harmonics(1))
+    assert int(result.status) == ShimStatus.CONVERGED
+    np.testing.assert_allclose(result.value, np.mean((0.01 * x * y) ** 2), rtol=1e-6)
+    assert np.all(np.abs(np.asarray(result.currents)) < 20)
