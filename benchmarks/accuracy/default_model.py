@@ -32,6 +32,7 @@ CHANGES: tuple[dict[str, Any], ...] = (
     {"baseline": 2.5},
     {"baseline": 6.0},
     {"water_tails": 0},
+    {"creatine_ch2": 0.0},
 )
 
 

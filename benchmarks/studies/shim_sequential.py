@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 
-from mrsjax.acquisition.shimming.sequential import Sample, shim_by_spectra
+from mrsjax.acquisition.shimming.sequential import Specimen, shim_by_spectra
 from mrsjax.core import Sampling
 from simulators.phantoms.spectrometer import Spectrometer, channels, tube
 
@@ -71,10 +71,10 @@ def cases(n: int, seed: int = 0) -> list[Spectrometer]:
     return out
 
 
-def _sample() -> Sample:
+def _sample() -> Specimen:
     place, weight = tube(4, 8, 12)
     maps = channels(Spectrometer.names, place, weight)
-    return Sample(jnp.asarray(weight), jnp.asarray(maps), jnp.full(4, 1.2), SAMPLING)
+    return Specimen(jnp.asarray(weight), jnp.asarray(maps), jnp.full(4, 1.2), SAMPLING)
 
 
 def agent(s: Spectrometer, seed: int) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from mrsjax.core import to_spectrum
 from mrsjax.core.metabolites import SUMS, canonical
 from mrsjax.report import methods, tables
 from mrsjax.report.packing import pack_curves, pack_numbers, pack_text, script_json
+from mrsjax.report.page import own_text, page, short
 from mrsjax.report.verdict import fqn_band, judge, snr_band, summary
 
 #: Units of the quantities, as the report prints them.
@@ -30,18 +30,9 @@ def render(analysis: Analysis, run: Mapping[str, Any], files: Mapping[str, str])
     **Arguments:** `run` provenance (title, files, options, versions, device, started, seconds); `files` name -> text
     of the tables that the page offers for download.
     """
-    # Imported here: jinja2 and plotly cost 0.2 s that other commands do not need.
-    import jinja2
-    from plotly.offline import get_plotlyjs
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mrsjax.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
-    environment.filters |= {"fixed": _fixed, "short": _short}
-    folder = resources.files("mrsjax.report") / "templates"
     judgements = judge(analysis)
-    return environment.get_template("report.html").render(
+    return page(
+        "report.html",
         run=run,
         judgements=judgements,
         summary=summary(analysis, judgements),
@@ -60,10 +51,7 @@ def render(analysis: Analysis, run: Mapping[str, Any], files: Mapping[str, str])
         basis=analysis.basis,
         files=sorted(files),
         payload=script_json(tables.finite(_payload(analysis, files))),
-        # Trusted texts of our own and of the plotly package: marked safe here and nowhere else.
-        plotly=jinja2.utils.markupsafe.Markup(get_plotlyjs()),
-        css=jinja2.utils.markupsafe.Markup((folder / "report.css").read_text(encoding="utf-8")),
-        script=jinja2.utils.markupsafe.Markup((folder / "report.js").read_text(encoding="utf-8")),
+        script=own_text("report.js"),
     )
 
 
@@ -121,7 +109,7 @@ def first_table(analysis: Analysis) -> list[dict[str, Any]]:
         cells = [_with_sd(q, key, j) for key, *_ in _table_columns(analysis)]
         other = "" if partner[0, j] < 0 else f"{analysis.result.names[partner[0, j]]} ({r[0, j]:+.2f})"
         rows.append(
-            {"name": name, "sum": name in SUMS, "cells": cells, "percent": _short(percent[0, j]), "partner": other,
+            {"name": name, "sum": name in SUMS, "cells": cells, "percent": short(percent[0, j]), "partner": other,
              "members": " + ".join(n for n in analysis.result.names if canonical(n) in SUMS.get(name, ()))}
         )  # fmt: skip
     return rows
@@ -129,21 +117,7 @@ def first_table(analysis: Analysis) -> list[dict[str, Any]]:
 
 def _with_sd(q, key: str, j: int) -> str:
     sd = q.crlb if key == "raw_amplitude" else getattr(q, f"{key}_sd")
-    return f"{_short(getattr(q, key)[0, j])} ± {_short(sd[0, j])}"
-
-
-def _short(x: float) -> str:
-    """Three significant digits without exponents where that reads well."""
-    if not np.isfinite(x):
-        return "\u2013"
-    if x == 0 or 1e-3 <= abs(x) < 1e5:
-        return f"{x:.3g}" if abs(x) < 1000 else f"{x:.0f}"
-    return f"{x:.2e}"
-
-
-def _fixed(x: float, digits: int) -> str:
-    """A number with that many decimals, or a dash."""
-    return f"{x:.{digits}f}" if np.isfinite(x) else "\u2013"
+    return f"{short(getattr(q, key)[0, j])} ± {short(sd[0, j])}"
 
 
 def _payload(analysis: Analysis, files: Mapping[str, str]) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from mrsjax.core.metabolites import SUMS
+from mrsjax.report.page import page
 from mrsjax.report.tables import to_csv
 from mrsjax.report.verdict import fqn_band, snr_band
 
@@ -85,12 +85,6 @@ def summary_csv(rows: Sequence[dict[str, Any]]) -> str:
 
 def render_index(rows: Sequence[dict[str, Any]], title: str) -> str:
     """The index page: self-contained, sortable by every column with mouse or keyboard, links to the reports."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mrsjax.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
     hidden = ("name", "status", "link", "message", "outliers", "spectra", "converged")
     columns = [k for k in dict.fromkeys(k for r in rows for k in r) if k not in hidden]
     shown = []
@@ -104,16 +98,15 @@ def render_index(rows: Sequence[dict[str, Any]], title: str) -> str:
         band = max((snr_band(row["snr"]), fqn_band(row["fqn"])), key=_order).value if finished else ""
         converged = f"{row['converged']} of {row['spectra']}" if finished else "\u2013"
         shown.append({**row, "cells": cells, "band": band, "converged": converged})
-    folder = resources.files("mrsjax.report") / "templates"
-    mark = jinja2.utils.markupsafe.Markup  # our own texts
-    return environment.get_template("index.html").render(
+    return page(
+        "index.html",
+        plots=False,
         title=title,
         rows=shown,
         columns=[(k, _heading(k)) for k in columns],
         counts={s: sum(r["status"] == s for r in rows) for s in ("fitted", "kept", "failed", "not yet")},
         flagged=sum(bool(r["outliers"]) for r in rows),
         far=FAR,
-        css=mark((folder / "report.css").read_text(encoding="utf-8")),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from mrsjax.analysis.quality import RESONANCES, fwhm, noise_sd, noise_window, sn
 from mrsjax.core import Sampling, to_spectrum
 from mrsjax.processing import Preprocessed
 from mrsjax.report.packing import script_json
+from mrsjax.report.page import page
 from mrsjax.report.tables import finite
 
 #: Shown part of a spectrum, ppm.
@@ -87,26 +87,17 @@ def _figures(done: Preprocessed) -> dict[str, Any]:
 
 def render(done: Preprocessed, run: Mapping[str, Any]) -> str:
     """One HTML page that needs no network. `run`: title, started, versions, options."""
-    import jinja2
-    from plotly.offline import get_plotlyjs
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mrsjax.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
-    folder = resources.files("mrsjax.report") / "templates"
     z, similarity = (None, None) if done.selection is None else (done.selection.z, done.selection.similarity)
     rows = [
         {"index": i, "z": float(z[i]), "similarity": float(similarity[i]), "reason": reason or "kept"}
         for i, reason in enumerate(done.reasons or ())
         if z is not None and similarity is not None
     ]
-    return environment.get_template("preprocessing.html").render(
+    return page(
+        "preprocessing.html",
         run=run,
         steps=qualities(done),
         transients=rows,
         notes=done.notes,
         payload=script_json(finite(_figures(done))),
-        plotly=jinja2.utils.markupsafe.Markup(get_plotlyjs()),
-        css=jinja2.utils.markupsafe.Markup((folder / "report.css").read_text(encoding="utf-8")),
     )

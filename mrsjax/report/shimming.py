@@ -7,7 +7,6 @@ import dataclasses
 import io as text
 import json
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from mrsjax.acquisition.shimming import Coils, Cuboid, Region, ShimResult, in_wo
 from mrsjax.core.field_map import FieldMap
 from mrsjax.physics import ShimDephasing, SignalModel
 from mrsjax.report.packing import script_json
+from mrsjax.report.page import page
 from mrsjax.report.tables import finite
 
 #: Edges of the histogram's bins, Hz: 1 Hz wide within this distance of the median.
@@ -176,13 +176,6 @@ def _rounded(x: np.ndarray) -> list:
 
 def render(done: Shimmed, run: Mapping[str, Any]) -> str:
     """One HTML page that needs no network. `run`: title, started, versions, options."""
-    import jinja2
-    from plotly.offline import get_plotlyjs
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mrsjax.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
     centres, counts = _histogram(done)
     ppm, spectra = _spectra(done)
     found, base = done.found, done.base
@@ -202,8 +195,8 @@ def render(done: Shimmed, run: Mapping[str, Any]) -> str:
         ("Volume kept (%)", *(f"{100 * float(x):.0f}" for x in (found.kept_before, base.kept, found.kept))),
         *((f"CRLB of {n} (%)", *(f"{100 * float(b[i]):.1f}" for b in done.bounds)) for i, n in enumerate(done.chosen)),
     ]
-    folder = resources.files("mrsjax.report") / "templates"
-    return environment.get_template("shimming.html").render(
+    return page(
+        "shimming.html",
         run=run,
         objective=done.objective,
         summary=summary(done),
@@ -211,6 +204,4 @@ def render(done: Shimmed, run: Mapping[str, Any]) -> str:
         currents=_currents(done),
         notes=done.notes,
         payload=script_json(finite(payload)),
-        plotly=jinja2.utils.markupsafe.Markup(get_plotlyjs()),
-        css=jinja2.utils.markupsafe.Markup((folder / "report.css").read_text(encoding="utf-8")),
     )

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mrsjax.acquisition.shimming.sequential import Sample, infer, shim_by_spectra
+from mrsjax.acquisition.shimming.sequential import Specimen, infer, shim_by_spectra
 from mrsjax.core import Sampling
 from simulators.phantoms.spectrometer import Spectrometer, channels, tube
 
@@ -14,9 +14,9 @@ DISTORTION = np.array([0.7, -0.5, 0.9, -0.6])
 
 
 @pytest.fixture(scope="module")
-def sample() -> Sample:
+def sample() -> Specimen:
     place, weight = tube(4, 12, 10)
-    return Sample(
+    return Specimen(
         jnp.asarray(weight), jnp.asarray(channels(Spectrometer.names, place, weight)), jnp.full(4, 1.2), SAMPLING
     )
 

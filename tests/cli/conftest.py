@@ -13,6 +13,7 @@ from mrsjax.core import BasisSet, FIDs, FitResult, Sampling, Status
 from mrsjax.core.basis import BasisOrigin
 from mrsjax.core.data import Acquisition
 from mrsjax.inference import Curves
+from tests.physics.examples import PLAIN
 
 N, DWELL, F0 = 512, 8e-4, 123.25e6
 LINES = {
@@ -22,15 +23,6 @@ LINES = {
     "Glu": ((2.35, 2), (2.08, 2), (3.75, 1)),
 }
 AMOUNT = {"NAA": 10.0, "Cr": 8.0, "GPC": 1.8, "Glu": 9.0}
-# The smallest model: these tests are of the command, not of the fit, and compile in seconds.
-MODEL = {
-    "lineshape": "lorentz",
-    "macromolecules": "off",
-    "baseline": None,
-    "own_shift": 0,
-    "own_width": 0,
-    "water_tails": 0,
-}
 
 
 def _signal(peaks, sampling, width=1.0):
@@ -79,7 +71,7 @@ def scans(tmp_path_factory):
     paths["short"] = str(folder / "short.raw")
     (folder / "short.raw").write_text(f" $NMID ID='svs' FMTDAT='(2E15.6)' VOLUME=1.0 TRAMP=1.0 $END\n{half}")
     paths["config"] = str(folder / "settings.yaml")
-    (folder / "settings.yaml").write_text(yaml.safe_dump({"model": MODEL}))
+    (folder / "settings.yaml").write_text(yaml.safe_dump({"model": PLAIN}))
     mask = np.zeros((3, 2, 2), dtype=bool)
     mask[1:, 0, 1] = True
     np.save(folder / "mask.npy", mask)

@@ -8,18 +8,9 @@ from mrsjax.core import Sample
 from mrsjax.inference.varpro import single
 from mrsjax.nn import NetworkSpec
 from mrsjax.physics import SignalModel, default_model
-from tests.physics.examples import basis, sampling
+from tests.physics.examples import PLAIN, basis, sampling
 
 N = 256
-OPTIONS = {
-    "lineshape": "lorentz",
-    "macromolecules": "off",
-    "baseline": None,
-    "own_shift": 0,
-    "own_width": 0,
-    "water_tails": 0,
-    "creatine_ch2": 0,
-}
 PREDICTED = ("metabolites.shift", "metabolites.lorentz", "phase.phase_zero")
 
 
@@ -44,7 +35,7 @@ class Singlets(eqx.Module):
 
 
 def model() -> SignalModel:
-    return default_model(basis(N), sampling(N), **OPTIONS)
+    return default_model(basis(N), sampling(N), **PLAIN)
 
 
 def simulator(noise: float = 0.05) -> Singlets:
@@ -52,5 +43,5 @@ def simulator(noise: float = 0.05) -> Singlets:
 
 
 def spec(**changes) -> NetworkSpec:
-    given = {"encoder": {"name": "mlp", "widths": [32]}, "model": OPTIONS, "predicted": PREDICTED, **changes}
+    given = {"encoder": {"name": "mlp", "widths": [32]}, "model": PLAIN, "predicted": PREDICTED, **changes}
     return NetworkSpec(**given)

@@ -16,6 +16,7 @@ import yaml
 from mrsjax import io
 from mrsjax.cli.training_config import read_training
 from mrsjax.core import FIDs
+from tests.physics.examples import PLAIN
 
 ROOT = pathlib.Path(__file__).parents[2]
 RECIPE = """
@@ -29,15 +30,6 @@ parameters:
   metabolites: {shift_hz: {uniform: [-4, 4]}, lorentz_hz: {uniform: [1, 5]}}
 snr: {log_uniform: [20, 100]}
 """
-MODEL = {
-    "lineshape": "lorentz",
-    "macromolecules": "off",
-    "baseline": None,
-    "own_shift": 0,
-    "own_width": 0,
-    "water_tails": 0,
-    "creatine_ch2": 0,
-}
 
 
 def _config(folder, **changes):
@@ -46,7 +38,7 @@ def _config(folder, **changes):
         "recipe": str(folder / "tiny.yaml"),
         "network": {
             "encoder": {"name": "mlp", "widths": [16]},
-            "model": MODEL,
+            "model": PLAIN,
             "predicted": ["metabolites.shift", "metabolites.lorentz", "phase.phase_zero"],
         },
         "loss": {"parameters": 1.0},

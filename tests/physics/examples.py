@@ -24,6 +24,12 @@ SHIFTS = {
 }  # fmt: skip
 
 
+#: Options of the smallest model: one Lorentz line, nothing else; it compiles in seconds.
+PLAIN = {
+    "lineshape": "lorentz", "macromolecules": "off", "baseline": None, "own_shift": 0, "own_width": 0, "water_tails": 0, "creatine_ch2": 0,
+}  # fmt: skip
+
+
 def sampling(n: int = 1024) -> Sampling:
     return Sampling(5e-4, 123.25e6, n)
 

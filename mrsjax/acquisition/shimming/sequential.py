@@ -19,7 +19,7 @@ from mrsjax.physics.dephasing import direct_sum
 _SIZES = (2, 4, 7, 10, 16, 32)
 
 
-class Sample(eqx.Module):
+class Specimen(eqx.Module):
     """The sample of a spectrometer: `weight` (r,) of its points, sum 1; `maps` (r, k): field of each channel, Hz for one unit, at the points; the FIDs'
     `sampling`; `spread`: expected currents of the unknown field, one standard deviation for each channel.
     """
@@ -51,7 +51,7 @@ class Belief(eqx.Module):
 
 
 def infer(
-    sample: Sample,
+    sample: Specimen,
     fids: Complex[np.ndarray, "m n"],
     settings: Float[np.ndarray, "m k"],
     *,
@@ -66,8 +66,12 @@ def infer(
 
     by Levenberg-Marquardt from `starts` random d (and those of `known`). Magnitudes are free of the phase and frequency of each acquisition; the
     signs that one magnitude cannot tell come from the settings.
+
+    **Raises:** `ValueError` for more than 32 acquisitions.
     """
     m, k = settings.shape
+    if m > _SIZES[-1]:
+        raise ValueError(f"fids: wanted at most {_SIZES[-1]} acquisitions, found {m}")
     size = next(s for s in _SIZES if s >= m)
     data = np.zeros((size, fids.shape[1]))
     # the noise lifts a magnitude: E|s|^2 = signal^2 + 2 sigma^2
@@ -93,7 +97,7 @@ def infer(
 
 
 @eqx.filter_jit
-def _minimise(sample: Sample, data, settings, used, sigma, theta):
+def _minimise(sample: Specimen, data, settings, used, sigma, theta):
     k = settings.shape[1]
 
     # what the model leaves out (cross-talk, higher orders) counts as 1 % of the signal
@@ -133,7 +137,7 @@ def _minimise(sample: Sample, data, settings, used, sigma, theta):
 
 def shim_by_spectra(
     acquire: Callable[[Float[np.ndarray, " k"]], Complex[np.ndarray, " n"]],
-    sample: Sample,
+    sample: Specimen,
     *,
     noise_sd: float,
     good_enough: Callable[[Complex[np.ndarray, " n"]], bool],
