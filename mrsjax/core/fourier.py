@@ -10,6 +10,7 @@ in both domains.
 """
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Complex, Float
 
@@ -40,13 +41,12 @@ def exponentials(rate: Complex[Array, "*batch"], step: Float[Array, ""], n_point
     """
     baby = min(64, n_points)
     giant = -(-n_points // baby)
-    exponent = (rate * step)[..., None]
-    small = jnp.exp(exponent * jnp.arange(baby))
-    large = jnp.exp(exponent * (baby * jnp.arange(giant)))
-    left = jnp.stack([large.real, large.imag], axis=-1)
-    right = jnp.stack(
-        [jnp.concatenate([small.real, small.imag], -1), jnp.concatenate([-small.imag, small.real], -1)], axis=-2
-    )
+    count = np.concatenate([np.arange(baby), baby * np.arange(giant)])
+    decay, turn = (rate.real * step)[..., None] * count, (rate.imag * step)[..., None] * count
+    real, imag = jnp.exp(decay) * jnp.cos(turn), jnp.exp(decay) * jnp.sin(turn)
+    left = jnp.stack([real[..., baby:], imag[..., baby:]], axis=-1)
+    real, imag = real[..., :baby], imag[..., :baby]
+    right = jnp.stack([jnp.concatenate([real, imag], -1), jnp.concatenate([-imag, real], -1)], axis=-2)
     both = jnp.matmul(left, right, precision=lax.Precision.HIGHEST)
     product = lax.complex(both[..., :baby], both[..., baby:])
     return product.reshape(*rate.shape, -1)[..., :n_points]

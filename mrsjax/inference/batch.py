@@ -48,10 +48,16 @@ def _begin(model: SignalModel, theta: Float[Array, "b p"]) -> State:
 
 @eqx.filter_jit
 def _advance(model: SignalModel, problem: Problem, state: State, tolerance, limit) -> tuple[State, Bool[Array, " b"]]:
-    """One step of each slot, and which are finished after it."""
-    state = jax.vmap(partial(varpro.step, model, single(Tree(model))))(problem, state)
-    done = jax.vmap(lambda p, s: varpro.finished(p, s, tolerance) | (s.iterations >= limit))
-    return state, done(problem, state)
+    """One step of each slot, and which are finished after it; these take the last step, which is too small to be evaluated."""
+
+    def one(problem, state):
+        state = varpro.step(model, single(Tree(model)), problem, state)
+        settled = varpro.settled(problem, state, tolerance)
+        theta = jnp.where(settled & (limit > 1), state.next, state.at.theta)
+        state = eqx.tree_at(lambda s: s.at.theta, state, theta)
+        return state, settled | varpro.stuck(state) | (state.iterations >= limit)
+
+    return jax.vmap(one)(problem, state)
 
 
 def minimise(

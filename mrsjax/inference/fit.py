@@ -19,6 +19,7 @@ from mrsjax.core.results import FitResult, Status
 from mrsjax.inference import batch, fisher, noise, starting
 from mrsjax.inference.linalg import inverse
 from mrsjax.inference.varpro import Point, Problem, State, Tree, linear_solution, single
+from mrsjax.physics.decimation import decimated
 from mrsjax.physics.model import SignalModel, Values
 
 #: Predicted decrease of chi^2 / 2 at which the first and the second stage stop.
@@ -105,19 +106,21 @@ def _fit_chunk(
     scale = np.max(np.abs(np.where(finite[:, None], fids, 0.0)), axis=1)
     scale = np.where(varying & (scale > 0), scale, 1.0)
     clean = np.where((finite & varying)[:, None], fids, 0.0) / scale[:, None]
-    band, blocks = jnp.asarray(_singlet_band(coarse)), noise.noise_blocks(model.sampling)
+    blocks = noise.noise_blocks(model.sampling)
     clean = clean.astype(dtype)
     if start is None:
-        theta = batch.map_rows(lambda x: _correlated(coarse, x, band), clean)
+        rough = single((coarse, clean, jnp.asarray(_singlet_band(coarse))))
+        theta = batch.map_rows(lambda x: _correlated(rough[0], x, rough[2]), rough[1])
     else:
         theta = np.asarray(jax.vmap(lambda v: ravel_pytree(v)[0])(start), jnp.result_type(float))
     prepared = batch.map_rows(lambda x: _prepare(coarse, x[0], x[1], blocks), (clean, theta))
     active = finite & varying & prepared.valid
     run = partial(batch.minimise, active=active)
     limit = min(MAX_ITERATIONS[0], max_iterations)
-    first = run(coarse, prepared.problems, theta, tolerance=TOLERANCES[0], max_iterations=limit)
+    short = decimated(model)
+    first = run(short.coarse(), prepared.problems, theta, tolerance=TOLERANCES[0], max_iterations=limit)
     problems, second, excess = batch.map_rows(lambda x: _between(coarse, model, *x), (prepared.problems, first.at))
-    last = run(model, problems, second, tolerance=tolerance, max_iterations=max_iterations, progress=report)
+    last = run(short, problems, second, tolerance=tolerance, max_iterations=max_iterations, progress=report)
     return _result(model, problems, last, prepared.noise * scale, excess, active, max_iterations, tolerance)
 
 

@@ -142,9 +142,10 @@ class State(eqx.Module):
     """The iteration of one spectrum."""
 
     at: Point
+    next: Float[Array, " p"]  # where the next step leads, exactly on the bounds where it ends there
+    decrement: Float[Array, ""]  # predicted decrease of the cost by it
     damping: Float[Array, ""]
-    decrement: Float[Array, ""]  # predicted decrease of the cost by the last full step
-    iterations: Int[Array, ""]
+    iterations: Int[Array, ""]  # evaluations of the model
     rejected: Int[Array, ""]  # in a row
 
 
@@ -160,7 +161,7 @@ def begin(model: SignalModel, theta: Float[Array, " p"], tree: Tree) -> State:
         jnp.eye(p, dtype=dtype),
         jnp.zeros((m, p), dtype),
     )
-    return State(at, jnp.asarray(1e-2, dtype), infinite, jnp.int32(0), jnp.int32(0))
+    return State(at, at.theta, infinite, jnp.asarray(1e-2, dtype), jnp.int32(0), jnp.int32(0))
 
 
 def rounding(problem: Problem, cost: Float[Array, ""]) -> Float[Array, ""]:
@@ -169,11 +170,15 @@ def rounding(problem: Problem, cost: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.finfo(cost.dtype).eps * jnp.sqrt(energy * cost)
 
 
-def finished(problem: Problem, state: State, tolerance: Float[Array, ""]) -> Bool[Array, ""]:
-    """Settled (a Gauss-Newton step would lower chi^2 / 2 by less than `tolerance`, or than can be computed), or stuck."""
+def settled(problem: Problem, state: State, tolerance: Float[Array, ""]) -> Bool[Array, ""]:
+    """The next step would lower chi^2 / 2 by less than `tolerance`, or than can be computed."""
     small = jnp.maximum(tolerance, rounding(problem, state.at.linear.cost))
-    settled = (state.decrement < small) & (state.damping < 0.02)  # a damped step says little of what is left
-    return settled | (state.rejected > 8)
+    return (state.decrement < small) & (state.damping < 0.02)  # a damped step says little of what is left
+
+
+def stuck(state: State) -> Bool[Array, ""]:
+    """No better point was found in many trials."""
+    return state.rejected > 8
 
 
 def trial(tree: Tree, at: Point, damping: Float[Array, ""]) -> Float[Array, " p"]:
@@ -183,24 +188,31 @@ def trial(tree: Tree, at: Point, damping: Float[Array, ""]) -> Float[Array, " p"
     return jnp.clip(at.theta - differentiable_solve(damped, at.gradient, ~outward), tree.lower, tree.upper)
 
 
-def step(model: SignalModel, tree: Tree, problem: Problem, state: State) -> State:
-    """One trial step: damped Gauss-Newton on the free parameters, projected on the bounds, accepted when the cost falls."""
-    at = state.at
-    theta = trial(tree, at, state.damping)
+def predicted(at: Point, theta: Float[Array, " p"]) -> Float[Array, ""]:
+    """Decrease of the cost that the quadratic model of a point foretells for a step to theta."""
     move = theta - at.theta
-    predicted = -(at.gradient @ move + 0.5 * move @ (at.curvature @ move))
-    new = point(model, tree, problem, theta, at.linear.passive)
-    gain = (at.linear.cost - new.linear.cost) / jnp.maximum(predicted, jnp.finfo(theta.dtype).tiny)
+    return -(at.gradient @ move + 0.5 * move @ (at.curvature @ move))
+
+
+def step(model: SignalModel, tree: Tree, problem: Problem, state: State) -> State:
+    """One trial step, accepted when the cost falls; then the next one: damped Gauss-Newton on the free parameters, projected on the bounds."""
+    at = state.at
+    new = point(model, tree, problem, state.next, at.linear.passive)
+    foretold = predicted(at, state.next)
+    gain = (at.linear.cost - new.linear.cost) / jnp.maximum(foretold, jnp.finfo(foretold.dtype).tiny)
     # at the noise floor of the arithmetic any step is as good as another
-    accept = jnp.isfinite(new.linear.cost) & ((gain > 1e-4) | (jnp.abs(predicted) < rounding(problem, at.linear.cost)))
+    accept = jnp.isfinite(new.linear.cost) & ((gain > 1e-4) | (jnp.abs(foretold) < rounding(problem, at.linear.cost)))
     chosen = jax.tree.map(lambda n, o: jnp.where(accept, n, o), new, at)
     damping = jnp.where(
         accept, state.damping * jnp.maximum(0.1, 1 - (2 * jnp.clip(gain, 0.0, 1.0) - 1) ** 3), state.damping * 8.0
     )
+    damping = jnp.clip(damping, 1e-9, 1e9)
+    following = trial(tree, chosen, damping)
     return State(
         chosen,
-        jnp.clip(damping, 1e-9, 1e9),
-        jnp.where(accept & jnp.isfinite(at.linear.cost), jnp.abs(predicted), state.decrement),
+        following,
+        jnp.abs(predicted(chosen, following)),
+        damping,
         state.iterations + 1,
         jnp.where(accept, 0, state.rejected + 1),
     )

@@ -26,6 +26,10 @@ class Factor(eqx.Module):
     def __call__(self, values: dict[str, Array], sampling: Sampling) -> Complex[Array, " n"]:
         """D(t) on the grid."""
 
+    def resampled(self, old: Sampling, new: Sampling) -> "Factor":
+        """The factor on another grid of times; itself where it holds none."""
+        return self
+
     def jacobian(self, values: dict[str, Array], sampling: Sampling) -> dict[str, Complex[Array, "*p n"]]:
         """Derivatives, leading axes those of each parameter."""
         jacobian = jax.jacfwd(lambda v: self(v, sampling))(values)
@@ -43,6 +47,9 @@ class EddyPhase(Factor):
 
     def __call__(self, values, sampling):
         return cis(self.phase)
+
+    def resampled(self, old, new):
+        return EddyPhase(jnp.interp(new.time, old.time, self.phase), self.name)
 
 
 class ShimDephasing(Factor):

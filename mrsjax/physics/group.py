@@ -5,6 +5,7 @@ import math
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Complex, Float
 
 from mrsjax.core.fourier import exponentials
@@ -59,27 +60,41 @@ class Group(eqx.Module):
                 own[name] = Parameter(np.zeros(len(self.names)), lower=-bound, upper=bound, sd=sd, unit=unit)
         return shared | self.lineshape.parameters() | own
 
-    def shared(self, values: dict[str, Array], sampling: Sampling) -> Complex[Array, " n"]:
-        """The factor exp(2 pi i shift t) L(t) that all components have in common."""
-        rate = 2j * jnp.pi * values["shift"]
-        return exponentials(rate, sampling.dwell_time, sampling.n_points) * self.lineshape(values, sampling)
+    def rate(self, values: dict[str, Array]) -> Complex[Array, ""]:
+        """Exponent that all components have in common, rad/s: 2 pi i shift and the line's exponential part."""
+        return 2j * jnp.pi * values["shift"] + self.lineshape.rate(values)
 
-    def shared_jacobian(self, values: dict[str, Array], sampling: Sampling) -> dict[str, Complex[Array, "*p n"]]:
-        """Derivatives of `shared`, leading axes those of each parameter."""
-        shift = exponentials(2j * jnp.pi * values["shift"], sampling.dwell_time, sampling.n_points)
-        out = {k: d * shift for k, d in self.lineshape.jacobian(values, sampling).items()}
-        out["shift"] = 2j * jnp.pi * sampling.time * shift * self.lineshape(values, sampling)
-        return out
+    def rate_jacobian(self) -> dict[str, complex]:
+        """Derivatives of `rate`: constants."""
+        return {"shift": 2j * math.pi} | self.lineshape.rate_jacobian()
 
-    def components(self, values: dict[str, Array], sampling: Sampling) -> Complex[Array, "m n"]:
-        """The components without the shared factor."""
-        x = self.fids
-        if "own_shift" in values or "own_lorentz" in values:
-            zero = jnp.zeros(len(self.names), x.real.dtype)
-            rate = 2j * jnp.pi * values.get("own_shift", zero) - jnp.pi * values.get("own_lorentz", zero)
-            x = x * exponentials(rate, sampling.dwell_time, sampling.n_points)
+    def rates(self, values: dict[str, Array]) -> Complex[Array, " m"]:
+        """Exponent of each component, its own shift and width included."""
+        rate = jnp.broadcast_to(self.rate(values), len(self.names))
+        if "own_shift" in values:
+            rate = rate + 2j * jnp.pi * values["own_shift"]
+        return rate - jnp.pi * values["own_lorentz"] if "own_lorentz" in values else rate
+
+    def components(
+        self, values: dict[str, Array], waves: Complex[Array, "m n"], sampling: Sampling
+    ) -> Complex[Array, "m n"]:
+        """The components without the line's envelope; `waves`: exp(rates t)."""
+        x = self.fids * waves
         if "own_gauss" in values:
             exponent = -GAUSS_RATE * values["own_gauss"][:, None] * sampling.time**2
             # of a narrowed line; x is 0 where single precision would overflow
             x = x * jnp.exp(jnp.minimum(exponent, 80.0))
         return x
+
+    def signal(
+        self, values: dict[str, Array], amplitudes: Float[Array, " m"], sampling: Sampling
+    ) -> Complex[Array, " n"]:
+        """sum_m c_m x_m(t). Components that have nothing of their own are summed first."""
+        step, n = sampling.dwell_time, sampling.n_points
+        if any(name.startswith("own_") for name in values):
+            total = amplitudes @ self.components(values, exponentials(self.rates(values), step, n), sampling)
+        else:
+            # a real matrix product over (Re, Im): under vmap one large product for the whole batch
+            both = amplitudes @ jnp.concatenate([self.fids.real, self.fids.imag], axis=1)
+            total = lax.complex(both[:n], both[n:]) * exponentials(self.rate(values), step, n)
+        return total * self.lineshape.envelope(values, sampling)

@@ -1,7 +1,7 @@
 """Lineshapes: the decay L(t) that all lines of a group share, L(0) = 1.
 
-Each is an `eqx.Module` with `parameters()` (a dict of `Parameter`) and `__call__(values, time)`; `a * b` multiplies two of them
-(a convolution of the lines). Written for one spectrum.
+Each is an `eqx.Module` with `parameters()` (a dict of `Parameter`) and `__call__(values, sampling)`; `a * b` multiplies two of them
+(a convolution of the lines). The exponential part of a line is kept apart (`rate`), since it joins the shift in one exponential. Written for one spectrum.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, ArrayLike, Complex, Float, Inexact
 
 from mrsjax.core.constants import GAUSS_FWHM
 from mrsjax.core.fourier import exponentials
@@ -25,20 +25,39 @@ GAUSS_RATE = math.pi**2 / (4 * math.log(2))
 
 
 class Lineshape(eqx.Module):
-    """A decay shared by the lines of a group."""
+    """A decay shared by the lines of a group, L(t) = exp(rate t) envelope(t).
+
+    A line without an exponential part has only `envelope`, one that is an exponential only `rate` and `rate_jacobian`.
+    """
 
     @abc.abstractmethod
     def parameters(self) -> dict[str, Parameter]:
         """The free quantities."""
 
-    @abc.abstractmethod
+    def rate(self, values: dict[str, Array]) -> Complex[ArrayLike, ""]:
+        """Exponent of the exponential part, rad/s."""
+        return 0.0
+
+    def rate_jacobian(self) -> dict[str, complex]:
+        """Derivatives of `rate`: constants."""
+        return {}
+
+    def envelope(self, values: dict[str, Array], sampling: Sampling) -> Inexact[Array, "*n"]:
+        """L(t) without the exponential part, on the grid."""
+        return jnp.ones((), sampling.dwell_time.dtype)
+
+    def envelope_jacobian(self, values: dict[str, Array], sampling: Sampling) -> dict[str, Inexact[Array, "*p n"]]:
+        """Derivatives of `envelope`, leading axes those of each parameter."""
+        names = self.parameters().keys() - self.rate_jacobian().keys()
+        if not names:
+            return {}
+        jacobian = jax.jacfwd(lambda v: self.envelope(values | v, sampling))({k: values[k] for k in sorted(names)})
+        return {k: jnp.moveaxis(v, 0, -1) for k, v in jacobian.items()}
+
     def __call__(self, values: dict[str, Array], sampling: Sampling) -> Complex[Array, " n"]:
         """L(t) on the grid."""
-
-    def jacobian(self, values: dict[str, Array], sampling: Sampling) -> dict[str, Complex[Array, "*p n"]]:
-        """Derivatives of L(t), leading axes those of each parameter."""
-        jacobian = jax.jacfwd(lambda v: self(v, sampling))({k: values[k] for k in self.parameters()})
-        return {k: jnp.moveaxis(v, 0, -1) for k, v in jacobian.items()}
+        rate = jnp.asarray(self.rate(values), jnp.result_type(sampling.dwell_time.dtype, complex))
+        return exponentials(rate, sampling.dwell_time, sampling.n_points) * self.envelope(values, sampling)
 
     def coarse(self) -> Lineshape:
         """A simpler line for the first stage of a fit, with a subset of the parameters."""
@@ -72,13 +91,19 @@ class Product(Lineshape):
     def refine(self, values):
         return self.first.refine(values) | self.second.refine(values)
 
-    def __call__(self, values, sampling):
-        return self.first(values, sampling) * self.second(values, sampling)
+    def rate(self, values):
+        return self.first.rate(values) + self.second.rate(values)
 
-    def jacobian(self, values, sampling):
-        first, second = self.first(values, sampling), self.second(values, sampling)
-        left = {k: d * second for k, d in self.first.jacobian(values, sampling).items()}
-        return left | {k: d * first for k, d in self.second.jacobian(values, sampling).items()}
+    def rate_jacobian(self):
+        return self.first.rate_jacobian() | self.second.rate_jacobian()
+
+    def envelope(self, values, sampling):
+        return self.first.envelope(values, sampling) * self.second.envelope(values, sampling)
+
+    def envelope_jacobian(self, values, sampling):
+        first, second = self.first.envelope(values, sampling), self.second.envelope(values, sampling)
+        left = {k: d * second for k, d in self.first.envelope_jacobian(values, sampling).items()}
+        return left | {k: d * first for k, d in self.second.envelope_jacobian(values, sampling).items()}
 
 
 class Lorentz(Lineshape):
@@ -92,9 +117,11 @@ class Lorentz(Lineshape):
     def parameters(self):
         return {"lorentz": Parameter(self.start, lower=0.0, upper=self.upper, mean=self.mean, sd=self.sd, unit="Hz")}
 
-    def __call__(self, values, sampling):
-        rate = -jnp.pi * values["lorentz"]
-        return exponentials(rate + 0j, sampling.dwell_time, sampling.n_points)
+    def rate(self, values):
+        return -jnp.pi * values["lorentz"]
+
+    def rate_jacobian(self):
+        return {"lorentz": -math.pi}
 
 
 class Gauss(Lineshape):
@@ -112,8 +139,11 @@ class Gauss(Lineshape):
     def parameters(self):
         return {"gauss": Parameter(self.start, lower=0.0, upper=self.upper, mean=self.mean, sd=self.sd, unit="Hz^2")}
 
-    def __call__(self, values, sampling):
-        return jnp.exp(-GAUSS_RATE * values["gauss"] * sampling.time**2) + 0j
+    def envelope(self, values, sampling):
+        return jnp.exp(-GAUSS_RATE * values["gauss"] * sampling.time**2)
+
+    def envelope_jacobian(self, values, sampling):
+        return {"gauss": -GAUSS_RATE * sampling.time**2 * self.envelope(values, sampling)}
 
 
 def Voigt() -> Product:
@@ -161,11 +191,11 @@ class FreeLine(Lineshape):
         u = u - h @ u
         return u / jnp.sqrt(h @ u**2), h
 
-    def __call__(self, values, sampling):
+    def envelope(self, values, sampling):
         u, h = self.weights(values["shape"])
         return h @ self._waves(values["gauss"], u, sampling)
 
-    def jacobian(self, values, sampling):
+    def envelope_jacobian(self, values, sampling):
         # dL = sum_k (dh_k + 2 pi i t (s h_k du_k + ds h_k u_k)) exp(2 pi i s u_k t): one product with the waves for all parameters
         q, shape = values["gauss"], values["shape"]
         u, h = self.weights(shape)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from mrsjax.core.fourier import to_fid, to_spectrum
+from mrsjax.core.fourier import exponentials, to_fid, to_spectrum
 from mrsjax.core.parameters import field
 from mrsjax.core.sampling import Sampling
 from mrsjax.physics.baseline import Baseline
@@ -92,7 +92,7 @@ class SignalModel(eqx.Module):
     def signal(self, values: Values, amplitudes: Float[Array, " m"]) -> Complex[Array, " n"]:
         """The whole FID without baseline: what the simulator and a decoder return."""
         total = self._common(values) * sum(
-            group.shared(values[group.name], self.sampling) * (c @ group.components(values[group.name], self.sampling))
+            group.signal(values[group.name], c, self.sampling)
             for group, c in zip(self.groups, self._split(amplitudes), strict=True)
         )
         phase = self.phase(values["phase"], self.sampling.frequency, self.pivot)
@@ -107,48 +107,59 @@ class SignalModel(eqx.Module):
         return to_spectrum(fid)[..., self.window[0] : self.window[1]]
 
     def design(self, values: Values) -> tuple[Complex[Array, "m k"], dict[str, Complex[Array, "g n"]]]:
-        """Spectra of the components at unit amplitude, and their FIDs before the common factors, by group."""
-        common = self._common(values)
-        phase = self.phase(values["phase"], self.frequency, self.pivot)
-        fids, spectra = {}, []
-        for group in self.groups:
-            own = values[group.name]
-            fids[group.name] = group.components(own, self.sampling)
-            spectra.append(self._transform(fids[group.name] * (group.shared(own, self.sampling) * common), phase))
-        return jnp.concatenate(spectra), fids
+        """Spectra of the components at unit amplitude, and their FIDs before envelope and common factors, by group."""
+        s, common = self.sampling, self._common(values)
+        rates = jnp.concatenate([group.rates(values[group.name]) for group in self.groups])
+        waves = self._split(exponentials(rates, s.dwell_time, s.n_points))
+        fids = {g.name: g.components(values[g.name], w, s) for g, w in zip(self.groups, waves, strict=True)}
+        rows = [fids[g.name] * (g.lineshape.envelope(values[g.name], s) * common) for g in self.groups]
+        return self._transform(jnp.concatenate(rows)) * self.phase(values["phase"], self.frequency, self.pivot), fids
 
     def jacobian(self, values: Values, amplitudes: Float[Array, " m"], fids: dict[str, Array]) -> Values:
         """Derivatives of `spectrum` with respect to each parameter at fixed amplitudes, a tree like `values` with a last axis k.
 
         What a component has of its own costs one transform for its shift and width together (their derivatives differ by a constant factor), a shared
-        parameter costs one transform in all: `d (sum_m c_m x_m)`, never one for each component (Kaufman 1975).
+        parameter costs one transform in all: `d (sum_m c_m x_m)`, never one for each component (Kaufman 1975). All rows go through one transform.
         """
-        time = self.sampling.time
-        common = self._common(values)
-        phase = self.phase(values["phase"], self.frequency, self.pivot)
-        out: Values = {name: {} for name in values}
+        s, common = self.sampling, self._common(values)
+        time, rows = s.time, {}
         total = jnp.zeros_like(common)
         for group, c in zip(self.groups, self._split(amplitudes), strict=True):
-            own, place, x = values[group.name], out[group.name], fids[group.name]
-            summed, shared = c @ x, group.shared(own, self.sampling)
-            total = total + shared * summed
-            for key, d in group.shared_jacobian(own, self.sampling).items():
-                place[key] = self._transform(d * (summed * common), phase)
-            weight = shared * common * time
-            if "own_shift" in own or "own_lorentz" in own:
-                rate = c[:, None] * self._transform(x * weight, phase)
-                if "own_shift" in own:
-                    place["own_shift"] = 2j * jnp.pi * rate
-                if "own_lorentz" in own:
-                    place["own_lorentz"] = -jnp.pi * rate
+            own, x, name = values[group.name], fids[group.name], group.name
+            envelope, summed = group.lineshape.envelope(own, s), c @ x
+            shared, total = envelope * common, total + envelope * summed
+            each = "own_shift" in own or "own_lorentz" in own
+            rows[name, "rate"] = (x if each else summed[None]) * (shared * time)
             if "own_gauss" in own:
-                place["own_gauss"] = c[:, None] * self._transform(x * (-GAUSS_RATE * weight * time), phase)
+                rows[name, "own_gauss"] = x * (-GAUSS_RATE * shared * time**2)
+            for key, d in group.lineshape.envelope_jacobian(own, s).items():
+                rows[name, key] = d * (summed * common)
         for factor in self.factors:
             if factor.name in values:
                 others = total * self._common(values, without=factor.name)
-                for key, d in factor.jacobian(values[factor.name], self.sampling).items():
-                    out[factor.name][key] = self._transform(d * others, phase)
-        out["phase"] = self.phase.jacobian(self._transform(common * total, phase), self.frequency, self.pivot)
+                rows |= {(factor.name, k): d * others for k, d in factor.jacobian(values[factor.name], s).items()}
+        rows["phase", "fit"] = total * common
+        spectra = self._transform(jnp.concatenate([x.reshape(-1, s.n_points) for x in rows.values()]))
+        spectra = spectra * self.phase(values["phase"], self.frequency, self.pivot)
+        out: Values = {name: {} for name in values}
+        first = 0
+        for (name, key), x in rows.items():
+            last = first + x.size // s.n_points
+            out[name][key] = spectra[first:last].reshape(*x.shape[:-1], -1)
+            first = last
+        for group, c in zip(self.groups, self._split(amplitudes), strict=True):
+            place, own = out[group.name], values[group.name]
+            rate = place.pop("rate")
+            if "own_shift" in own or "own_lorentz" in own:
+                rate = c[:, None] * rate
+            if "own_shift" in own:
+                place["own_shift"] = 2j * jnp.pi * rate
+            if "own_lorentz" in own:
+                place["own_lorentz"] = -jnp.pi * rate
+            if "own_gauss" in own:
+                place["own_gauss"] = c[:, None] * place["own_gauss"]
+            place |= {key: constant * rate.sum(axis=0) for key, constant in group.rate_jacobian().items()}
+        out["phase"] = self.phase.jacobian(out["phase"].pop("fit"), self.frequency, self.pivot)
         return out
 
     def _common(self, values: Values, without: str | None = None) -> Complex[Array, " n"]:
@@ -162,14 +173,14 @@ class SignalModel(eqx.Module):
         ends = np.cumsum([len(group.names) for group in self.groups])
         return jnp.split(amplitudes, ends[:-1])
 
-    def _transform(self, fids: Complex[Array, "*r n"], phase: Complex[Array, " k"]) -> Complex[Array, "*r k"]:
-        """`crop` times a phase, without the shift of the whole spectrum: a modulation moves the window to bin 0."""
+    def _transform(self, fids: Complex[Array, "*r n"]) -> Complex[Array, "*r k"]:
+        """`crop`, without the shift of the whole spectrum: a modulation moves the window to bin 0."""
         n = self.sampling.n_points
         first = self.window[0] - n // 2
         wave = np.exp(-2j * np.pi * first / n * np.arange(n)) / np.sqrt(n)
         wave[0] *= 0.5
         spectra = jnp.fft.fft(fids * jnp.asarray(wave, fids.dtype))
-        return spectra[..., : self.window[1] - self.window[0]] * phase
+        return spectra[..., : self.window[1] - self.window[0]]
 
 
 def window_of(sampling: Sampling, low: float, high: float) -> tuple[int, int]:

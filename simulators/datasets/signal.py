@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Complex, Float
 
-from mrsjax.core import BasisSet, Sampling, cis, exponentials
+from mrsjax.core import BasisSet, Sampling, cis
 from mrsjax.core.metabolites import is_nuisance
 from mrsjax.physics import Gauss, Group, Lineshape, Lorentz, OwnLine, Phase, SignalModel, no_baseline
-from mrsjax.physics.lineshape import GAUSS_RATE, Product
 from mrsjax.physics.macromolecules import LIPIDS, MACROMOLECULES, Peak, basis_offset, peak_fids
 
 
@@ -72,28 +68,8 @@ def group_signals(
 ) -> dict[str, Complex[Array, " n"]]:
     """What each group contributes, with its shift and line, before the phase: their sum is `SignalModel.signal` at zero phase."""
     ends = np.cumsum([len(g.names) for g in model.groups])[:-1]
-    parts = {}
-    for group, c in zip(model.groups, jnp.split(amplitudes, ends), strict=True):
-        own = values[group.name]
-        x = group.components(own, model.sampling)
-        if x is group.fids:
-            # a real matrix product over (Re, Im): under vmap one large product for the whole batch
-            both = c @ jnp.concatenate([x.real, x.imag], axis=1)
-            total = lax.complex(both[: x.shape[1]], both[x.shape[1] :])
-        else:
-            total = c @ x
-        parts[group.name] = total * _shared(group, own, model.sampling)
-    return parts
-
-
-def _shared(group: Group, own: dict[str, Array], sampling: Sampling) -> Complex[Array, " n"]:
-    """`Group.shared`; shift and Lorentz decay of a Voigt line in one exponential."""
-    line = group.lineshape
-    if not (isinstance(line, Product) and isinstance(line.first, Lorentz) and isinstance(line.second, Gauss)):
-        return group.shared(own, sampling)
-    rate = lax.complex(-math.pi * own["lorentz"], 2 * math.pi * own["shift"])
-    decay = jnp.exp(-GAUSS_RATE * own["gauss"] * sampling.time**2)
-    return exponentials(rate, sampling.dwell_time, sampling.n_points) * decay
+    parts = zip(model.groups, jnp.split(amplitudes, ends), strict=True)
+    return {g.name: g.signal(values[g.name], c, model.sampling) for g, c in parts}
 
 
 def phase_factor(values: dict[str, dict[str, Array]]) -> Complex[Array, ""]:
