@@ -1,6 +1,11 @@
 import gc
+import importlib.metadata
 import os
 import pathlib
+
+# Most of the suite's time is compilation: see mrsjax.core.compilation.
+if importlib.metadata.version("jax").startswith("0.10."):
+    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
 
 import jax
 import pytest

@@ -5,7 +5,6 @@ round takes rows that are not finished, advances them by a step and puts them ba
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import equinox as eqx
 import jax
@@ -13,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from mrsjax.core.compilation import jit
 from mrsjax.inference import varpro
-from mrsjax.inference.varpro import Problem, State, Tree, single
+from mrsjax.inference.varpro import Linear, Point, Problem, State, Tree, single
 from mrsjax.physics.model import SignalModel
 
 
@@ -41,12 +41,19 @@ def map_rows(function: Callable, rows):
     return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
 
-@eqx.filter_jit
-def _begin(model: SignalModel, theta: Float[Array, "b p"]) -> State:
-    return jax.vmap(partial(varpro.begin, model, tree=single(Tree(model))))(theta)
+def _begin(tree: Tree, theta: Float[np.ndarray, "s p"], m: int) -> State:
+    """States before the first step, on the host: points of infinite cost, so that the first step evaluates theta itself."""
+    (s, p), dtype = theta.shape, theta.dtype
+    theta = np.clip(theta, np.asarray(tree.lower), np.asarray(tree.upper))
+    infinite = np.full(s, np.inf, dtype)
+    eye = lambda n: np.tile(np.eye(n, dtype=dtype), (s, 1, 1))  # noqa: E731
+    linear = Linear(infinite, np.zeros((s, m), dtype), np.ones((s, m), bool), eye(m))
+    at = Point(theta, linear, np.zeros((s, p), dtype), eye(p), np.zeros((s, m, p), dtype))
+    count = np.zeros(s, np.int32)
+    return State(at, theta.copy(), np.zeros(s, dtype), np.full(s, 1e-2, dtype), count, count.copy())
 
 
-@eqx.filter_jit
+@jit
 def _advance(model: SignalModel, problem: Problem, state: State, tolerance, limit) -> tuple[State, Bool[Array, " b"]]:
     """One step of each slot, and which are finished after it; these take the last step, which is too small to be evaluated."""
 
@@ -79,7 +86,7 @@ def minimise(
     """
     size = slots()
     model, problems, theta = single((model, problems, theta))
-    states = jax.tree.map(np.array, map_rows(partial(_begin, model), theta))
+    states = _begin(single(Tree(model)), theta, len(model.names))
     waiting = np.flatnonzero(active)
     total = len(waiting)
     stop_at = jnp.asarray(tolerance, theta.dtype), jnp.int32(max_iterations)

@@ -3,12 +3,12 @@
 from functools import partial
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from mrsjax.core.compilation import jit
 from mrsjax.core.results import FitResult
 from mrsjax.inference import batch
 from mrsjax.inference.varpro import Tree, stacked
@@ -60,7 +60,7 @@ def _stack(model, result, fids, index) -> Curves:
     return Curves(np.asarray(model.ppm), data, fit, baseline, data - fit, components, noise)
 
 
-@eqx.filter_jit
+@jit
 def _curves(model, theta, amplitudes, log_stiffness, fids):
     return jax.vmap(partial(_one, model))(theta, amplitudes, log_stiffness, fids)
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mrsjax.inference.linalg import inverse, masked, schur, solve
+from mrsjax.inference.linalg import inverse, masked, schur
 from mrsjax.inference.varpro import Point, Problem, Tree
 
 
@@ -19,12 +19,10 @@ def covariance(
     bound are taken as known. With wide priors this is the Cramer-Rao bound; with informative ones its Bayesian form (van Trees). The parts of F are those
     of the fit's last accepted point: no model is evaluated here.
     """
-    gram, kept = at.linear.gram, jnp.where(at.linear.passive[:, None], at.cross, 0.0)
-    information = at.curvature + kept.T @ solve(gram, kept, at.linear.passive)  # J W J' + weight
     free = (at.theta > tree.lower) & (at.theta < tree.upper)
-    inner = inverse(masked(schur(gram, at.cross, information), free))
-    known = inverse(gram)  # covariance of the amplitudes were the rest known
+    known = inverse(at.linear.gram)  # covariance of the amplitudes were the rest known
     back = known @ jnp.where(free[None, :], at.cross, 0.0)
+    inner = inverse(masked(schur(at.linear.gram, at.cross, at.information), free))
     cov = known + back @ inner @ back.T
     sd = jnp.where(free, jnp.sqrt(jnp.maximum(jnp.diagonal(inner), 0.0)), 0.0)
     seen = jnp.sum(at.linear.amplitudes > 0) - jnp.sum(cov * problem.precision)

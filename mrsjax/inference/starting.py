@@ -1,8 +1,8 @@
 """Starting values found from the data: frequency shift and phase by correlation with a prototype brain spectrum."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Complex, Float
 
 from mrsjax.core.fourier import to_fid, to_spectrum
@@ -27,7 +27,9 @@ def prototype(model: SignalModel) -> Complex[Array, " n"]:
     weight = np.array([TYPICAL.get(canonical(name), 0.0) for name in model.names])
     if not weight.any():
         weight = np.ones(len(model.names))
-    return model.signal(model.start(), jnp.asarray(weight, jnp.result_type(float)))
+    real = model.groups[0].fids.real.dtype
+    values = jax.tree.map(lambda x: x.astype(real), model.start())
+    return model.signal(values, jnp.asarray(weight, real))
 
 
 def correlate(
@@ -37,9 +39,8 @@ def correlate(
     band: Float[Array, " n"],
     *,
     limit: float = 22.0,
-    count: int = 3,
-) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
-    """Frequency shifts (Hz) and zero-order phases (rad) of the `count` best matches of a FID with a prototype.
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Frequency shift (Hz) and zero-order phase (rad) of the best match of a FID with a prototype.
 
         rho(f) = sum_t w(t) x(t) conj(p(t)) exp(-2 pi i f t)
 
@@ -56,5 +57,5 @@ def correlate(
     frequency = (jnp.arange(finer * s.n_points) - finer * s.n_points // 2) / (finer * s.n_points * s.dwell_time)
     size = jnp.where(jnp.abs(frequency) <= limit, jnp.abs(rho), 0.0)
     peak = (size > jnp.roll(size, 1)) & (size >= jnp.roll(size, -1))
-    _, at = lax.top_k(jnp.where(peak, size, 0.0), count)
+    at = jnp.argmax(jnp.where(peak, size, 0.0))
     return frequency[at], jnp.angle(rho[at])

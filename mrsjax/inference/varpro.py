@@ -55,8 +55,8 @@ class Point(eqx.Module):
     theta: Float[Array, " p"]
     linear: Linear
     gradient: Float[Array, " p"]
-    curvature: Float[Array, "p p"]
-    cross: Float[Array, "m p"]  # A W J', what the curvature and the covariance project with
+    information: Float[Array, "p p"]  # J W J' + prior precision of theta: Fisher information at known amplitudes
+    cross: Float[Array, "m p"]  # A W J'
 
 
 class Tree(eqx.Module):
@@ -122,7 +122,7 @@ def linear_solution(model: SignalModel, problem: Problem, design: Complex[Array,
 def point(
     model: SignalModel, tree: Tree, problem: Problem, theta: Float[Array, " p"], passive: Bool[Array, " m"]
 ) -> Point:
-    """Cost, gradient and Gauss-Newton curvature at theta, amplitudes and baseline eliminated."""
+    """Cost, gradient and the parts of the Gauss-Newton curvature at theta, amplitudes and baseline eliminated."""
     values = tree.unravel(theta)
     design, fids = model.design(values)
     linear, at = linear_solution(model, problem, design, passive)
@@ -130,12 +130,11 @@ def point(
     pj = smooth(model, problem, j)
     cross = at.a @ j.T - at.pa @ pj.T
     weight = problem.weight
-    kept = jnp.where(linear.passive[:, None], cross, 0.0)
-    curvature = schur(masked(linear.gram, linear.passive), kept, j @ j.T - pj @ pj.T) + jnp.diag(weight)
+    information = j @ j.T - pj @ pj.T + jnp.diag(weight)
     gradient = weight * (theta - tree.mean) - (j @ at.rest - pj @ at.smooth_rest)
     cost = linear.cost + 0.5 * jnp.sum(weight * (theta - tree.mean) ** 2)
     linear = eqx.tree_at(lambda x: x.cost, linear, cost)
-    return Point(theta, linear, gradient, curvature, cross)
+    return Point(theta, linear, gradient, information, cross)
 
 
 class State(eqx.Module):
@@ -149,21 +148,6 @@ class State(eqx.Module):
     rejected: Int[Array, ""]  # in a row
 
 
-def begin(model: SignalModel, theta: Float[Array, " p"], tree: Tree) -> State:
-    """State before the first step: a point of infinite cost, so that the first step evaluates theta itself."""
-    m, p, dtype = len(model.names), theta.shape[0], theta.dtype
-    infinite = jnp.asarray(jnp.inf, dtype)
-    linear = Linear(infinite, jnp.zeros(m, dtype), jnp.ones(m, bool), jnp.eye(m, dtype=dtype))
-    at = Point(
-        jnp.clip(theta, tree.lower, tree.upper),
-        linear,
-        jnp.zeros(p, dtype),
-        jnp.eye(p, dtype=dtype),
-        jnp.zeros((m, p), dtype),
-    )
-    return State(at, at.theta, infinite, jnp.asarray(1e-2, dtype), jnp.int32(0), jnp.int32(0))
-
-
 def rounding(problem: Problem, cost: Float[Array, ""]) -> Float[Array, ""]:
     """Error of a cost by the arithmetic: eps |z| |residual|."""
     energy = jnp.sum(problem.data.real**2 + problem.data.imag**2)
@@ -173,7 +157,7 @@ def rounding(problem: Problem, cost: Float[Array, ""]) -> Float[Array, ""]:
 def settled(problem: Problem, state: State, tolerance: Float[Array, ""]) -> Bool[Array, ""]:
     """The next step would lower chi^2 / 2 by less than `tolerance`, or than can be computed."""
     small = jnp.maximum(tolerance, rounding(problem, state.at.linear.cost))
-    return (state.decrement < small) & (state.damping < 0.02)  # a damped step says little of what is left
+    return (jnp.abs(state.decrement) < small) & (state.damping < 0.02)  # a damped step says little of what is left
 
 
 def stuck(state: State) -> Bool[Array, ""]:
@@ -181,41 +165,34 @@ def stuck(state: State) -> Bool[Array, ""]:
     return state.rejected > 8
 
 
-def trial(tree: Tree, at: Point, damping: Float[Array, ""]) -> Float[Array, " p"]:
-    """Where a damped Gauss-Newton step on the free parameters leads, projected on the bounds. Differentiable."""
+def trial(tree: Tree, at: Point, damping: Float[Array, ""]) -> tuple[Float[Array, " p"], Float[Array, ""]]:
+    """Where a damped Gauss-Newton step on the free parameters leads, projected on the bounds, and the decrease of the cost that the quadratic model
+    foretells. Differentiable."""
+    kept = jnp.where(at.linear.passive[:, None], at.cross, 0.0)
+    curvature = schur(masked(at.linear.gram, at.linear.passive), kept, at.information)
     outward = ((at.theta <= tree.lower) & (at.gradient > 0)) | ((at.theta >= tree.upper) & (at.gradient < 0))
-    damped = at.curvature + damping * jnp.diag(jnp.diagonal(at.curvature))
-    return jnp.clip(at.theta - differentiable_solve(damped, at.gradient, ~outward), tree.lower, tree.upper)
-
-
-def predicted(at: Point, theta: Float[Array, " p"]) -> Float[Array, ""]:
-    """Decrease of the cost that the quadratic model of a point foretells for a step to theta."""
+    damped = curvature + damping * jnp.diag(jnp.diagonal(curvature))
+    theta = jnp.clip(at.theta - differentiable_solve(damped, at.gradient, ~outward), tree.lower, tree.upper)
     move = theta - at.theta
-    return -(at.gradient @ move + 0.5 * move @ (at.curvature @ move))
+    return theta, -(at.gradient @ move + 0.5 * move @ (curvature @ move))
 
 
 def step(model: SignalModel, tree: Tree, problem: Problem, state: State) -> State:
-    """One trial step, accepted when the cost falls; then the next one: damped Gauss-Newton on the free parameters, projected on the bounds."""
+    """One trial step, accepted when the cost falls; then where the next one leads."""
     at = state.at
     new = point(model, tree, problem, state.next, at.linear.passive)
-    foretold = predicted(at, state.next)
-    gain = (at.linear.cost - new.linear.cost) / jnp.maximum(foretold, jnp.finfo(foretold.dtype).tiny)
+    gain = (at.linear.cost - new.linear.cost) / jnp.maximum(state.decrement, jnp.finfo(state.decrement.dtype).tiny)
     # at the noise floor of the arithmetic any step is as good as another
-    accept = jnp.isfinite(new.linear.cost) & ((gain > 1e-4) | (jnp.abs(foretold) < rounding(problem, at.linear.cost)))
+    fine = jnp.abs(state.decrement) < rounding(problem, at.linear.cost)
+    accept = jnp.isfinite(new.linear.cost) & ((gain > 1e-4) | fine)
     chosen = jax.tree.map(lambda n, o: jnp.where(accept, n, o), new, at)
     damping = jnp.where(
         accept, state.damping * jnp.maximum(0.1, 1 - (2 * jnp.clip(gain, 0.0, 1.0) - 1) ** 3), state.damping * 8.0
     )
     damping = jnp.clip(damping, 1e-9, 1e9)
-    following = trial(tree, chosen, damping)
-    return State(
-        chosen,
-        following,
-        jnp.abs(predicted(chosen, following)),
-        damping,
-        state.iterations + 1,
-        jnp.where(accept, 0, state.rejected + 1),
-    )
+    following, decrement = trial(tree, chosen, damping)
+    rejected = jnp.where(accept, 0, state.rejected + 1)
+    return State(chosen, following, decrement, damping, state.iterations + 1, rejected)
 
 
 def rows_of(tree) -> Complex[Array, "p k"]:

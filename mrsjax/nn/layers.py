@@ -58,6 +58,7 @@ def refine(
     passive = jnp.ones(len(model.names), bool)
     for _ in range(steps):
         at = varpro.point(model, tree, given, theta, passive)
-        theta, passive = varpro.trial(tree, at, jnp.asarray(DAMPING, theta.dtype)), at.linear.passive
+        theta, _ = varpro.trial(tree, at, jnp.asarray(DAMPING, theta.dtype))
+        passive = at.linear.passive
     values = tree.unravel(theta)
     return values, project(model, given, values)

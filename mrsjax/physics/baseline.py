@@ -8,7 +8,7 @@ stiffness costs nothing, and sum_j h_j is the effective dimension.
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from scipy.interpolate import BSpline
 from scipy.linalg import eigh
 from scipy.optimize import brentq
@@ -100,6 +100,19 @@ def with_columns(baseline: Baseline, extra: Float[np.ndarray, "k e"]) -> Baselin
     roughness = np.concatenate([np.zeros(fixed.shape[1]), roughness])
     return Baseline(
         jnp.asarray(columns, baseline.columns.dtype),
+        jnp.asarray(roughness, baseline.columns.dtype),
+        baseline.log_stiffness,
+        baseline.span_ppm,
+    )
+
+
+def thinned(baseline: Baseline, rows: Int[np.ndarray, " r"]) -> Baseline:
+    """The same curves on some of the frequencies, for spectra in which each point weighs `k / r` times as much: penalties keep their meaning."""
+    columns = np.asarray(baseline.columns)[rows] * np.sqrt(len(baseline.columns) / len(rows))
+    roughness, vectors = eigh(np.diag(np.asarray(baseline.roughness, float)), columns.T @ columns)
+    roughness = np.where(np.arange(len(roughness)) < np.sum(np.asarray(baseline.roughness) == 0.0), 0.0, roughness)
+    return Baseline(
+        jnp.asarray(columns @ vectors, baseline.columns.dtype),
         jnp.asarray(roughness, baseline.columns.dtype),
         baseline.log_stiffness,
         baseline.span_ppm,

@@ -39,6 +39,7 @@ class SignalModel(eqx.Module):
     - `ratios`: soft priors on ratios of amplitudes (none: ()).
     - `sampling`: grid of the data.
     - `window`: first and one-past-last index of the fit window on `sampling.frequency`.
+    - `outside`: what is added to the components' spectra in the window before the phase (physics.decimation); None: nothing.
     """
 
     groups: tuple[Group, ...]
@@ -48,6 +49,7 @@ class SignalModel(eqx.Module):
     ratios: tuple[RatioPrior, ...]
     sampling: Sampling
     window: tuple[int, int] = eqx.field(static=True)
+    outside: Complex[Array, "m k"] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,7 +89,9 @@ class SignalModel(eqx.Module):
             Group(g.fids, g.lineshape.coarse(), OwnLine(), g.name, g.names, g.shift_sd, g.shift_limit)
             for g in self.groups
         )
-        return SignalModel(groups, self.phase, self.baseline, self.factors, (), self.sampling, self.window)
+        return SignalModel(
+            groups, self.phase, self.baseline, self.factors, (), self.sampling, self.window, self.outside
+        )
 
     def signal(self, values: Values, amplitudes: Float[Array, " m"]) -> Complex[Array, " n"]:
         """The whole FID without baseline: what the simulator and a decoder return."""
@@ -113,7 +117,9 @@ class SignalModel(eqx.Module):
         waves = self._split(exponentials(rates, s.dwell_time, s.n_points))
         fids = {g.name: g.components(values[g.name], w, s) for g, w in zip(self.groups, waves, strict=True)}
         rows = [fids[g.name] * (g.lineshape.envelope(values[g.name], s) * common) for g in self.groups]
-        return self._transform(jnp.concatenate(rows)) * self.phase(values["phase"], self.frequency, self.pivot), fids
+        spectra = self._transform(jnp.concatenate(rows))
+        spectra = spectra if self.outside is None else spectra + self.outside
+        return spectra * self.phase(values["phase"], self.frequency, self.pivot), fids
 
     def jacobian(self, values: Values, amplitudes: Float[Array, " m"], fids: dict[str, Array]) -> Values:
         """Derivatives of `spectrum` with respect to each parameter at fixed amplitudes, a tree like `values` with a last axis k.
@@ -140,6 +146,8 @@ class SignalModel(eqx.Module):
                 rows |= {(factor.name, k): d * others for k, d in factor.jacobian(values[factor.name], s).items()}
         rows["phase", "fit"] = total * common
         spectra = self._transform(jnp.concatenate([x.reshape(-1, s.n_points) for x in rows.values()]))
+        if self.outside is not None:  # of the last row, `fit`
+            spectra = spectra.at[-1].add(amplitudes @ self.outside)
         spectra = spectra * self.phase(values["phase"], self.frequency, self.pivot)
         out: Values = {name: {} for name in values}
         first = 0
