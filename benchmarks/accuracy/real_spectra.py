@@ -12,10 +12,10 @@ import time
 import jax
 import numpy as np
 
+from mrsjax.analysis.model_choice import model_of_file
 from mrsjax.core import BasisSet, FIDs, FitResult
 from mrsjax.inference import fit
 from mrsjax.io import read, read_basis
-from mrsjax.physics import default_model
 
 TARGETS = {
     "tNAA": ("NAA", "NAAG"), "tCho": ("GPC", "PCh"), "mI": ("Ins", "mI"), "Glu": ("Glu",), "Glx": ("Glu", "Gln"), "GSH": ("GSH",),
@@ -84,7 +84,9 @@ def main() -> None:
 
     fids, basis, folder = twelve_subjects(data)
     start = time.process_time()
-    result = fit(default_model(basis, fids.sampling), fids.spectra)
+    model, said = model_of_file(basis, fids.sampling, fids.spectra, {})
+    print(*said, sep="\n")
+    result = fit(model, fids.spectra)
     print(
         f"12 subjects: status {np.asarray(result.status).tolist()}, {time.process_time() - start:.1f} s CPU with compilation"
     )
@@ -100,14 +102,18 @@ def main() -> None:
     folder = data / "svs_3t_press30"
     basis = read_basis(folder / "3t.basis")
     one = read(folder / "data.raw", dwell_time=5e-4, central_frequency=127.786142e6)
-    result = fit(default_model(basis, one.sampling), one.spectra)
+    model, said = model_of_file(basis, one.sampling, one.spectra, {})
+    print(*said, sep="\n")
+    result = fit(model, one.spectra)
     compare("svs_3t_press30 beside LCModel", ratios(result), lcmodel_ratios(folder / "test-reference-out.csv"))
 
     folder = data / "mrsi_3t_10voxels"
     basis = read_basis(folder / "sim_se_csi_te16.basis")
     many = read(folder / "multi-voxel.met", dwell_time=8e-4, central_frequency=123.23e6)
     for window, correction in (((1.9, 4.0), 0.3), ((0.2, 4.2), 0.3), ((0.2, 4.2), 0.0)):
-        model = default_model(basis, many.sampling, window_ppm=window, creatine_ch2=correction)
+        options = {"window_ppm": window, "creatine_ch2": correction}
+        model, said = model_of_file(basis, many.sampling, many.spectra, options)
+        print(*said, sep="\n")
         result = fit(model, many.spectra)
         compare(
             f"mrsi_3t_10voxels beside LCModel (its window 1.9-4.0 ppm), ours {window}, creatine_ch2 {correction}",

@@ -36,13 +36,15 @@ class Parameter(eqx.Module):
         mean: ArrayLike = 0.0,
         sd: ArrayLike = math.inf,
     ):
-        if not any(isinstance(x, jax.core.Tracer) for x in (start, lower, upper, sd)):
+        known = not any(isinstance(x, jax.core.Tracer) for x in (start, lower, upper, mean, sd))
+        if known:
             if not (np.all(np.asarray(start) >= lower) and np.all(np.asarray(start) <= upper)):
                 raise ValueError(f"start: wanted a value in [{lower}, {upper}] {unit}, found {start}")
             if not np.all(np.asarray(sd) > 0):
                 raise ValueError(f"sd: wanted a positive standard deviation, found {sd}")
         dtype, shape = jnp.result_type(float), np.shape(start)
-        fixed = [jnp.broadcast_to(jnp.asarray(x, dtype), shape) for x in (start, lower, upper, mean, sd)]
+        numbers = np if known else jnp  # no program for each shape where nothing is traced
+        fixed = [numbers.broadcast_to(numbers.asarray(x, dtype), shape) for x in (start, lower, upper, mean, sd)]
         self.start, self.lower, self.upper, self.mean, self.sd = fixed
         self.unit = unit
 

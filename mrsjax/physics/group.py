@@ -56,7 +56,7 @@ class Group(eqx.Module):
             ("own_gauss", self.own.gauss_sd, "Hz^2"),
         ):
             if sd is not None:
-                bound = limits[name] * jnp.asarray(sd)
+                bound = limits[name] * sd
                 own[name] = Parameter(np.zeros(len(self.names)), lower=-bound, upper=bound, sd=sd, unit=unit)
         return shared | self.lineshape.parameters() | own
 

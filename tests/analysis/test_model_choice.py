@@ -25,3 +25,18 @@ def test_stiffness_follows_the_data(early, flexible):
 def test_nothing_to_choose_says_nothing():
     _, said = model_of_file(basis(512), sampling(512), np.zeros((1, 512), complex), MODEL)
     assert said == ()
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.5])
+def test_own_lines_follow_the_data(spread):
+    """Metabolites whose shifts scatter (Hz) get shifts of their own; those of one line do not."""
+    model = brain(512, **(MODEL | {"baseline": None, "own_shift": 0.5}))
+    rng = np.random.default_rng(1)
+    values = {g: dict(v) for g, v in model.start().items()}
+    values["metabolites"]["own_shift"] = spread * np.array([1.0, -1, 1, -1, 1, -1])
+    clean = np.asarray(model.signal(values, np.array([10.0, 8, 2, 6, 9, 1.5])))
+    fids = clean + 0.3 * (rng.normal(size=(4, 512)) + 1j * rng.normal(size=(4, 512)))
+    options = {k: v for k, v in MODEL.items() if not k.startswith("own_")} | {"baseline": None}
+    chosen, (said,) = model_of_file(basis(512), sampling(512), fids, options)
+    assert (float(chosen.groups[0].own.shift_sd[0]) > 0.1) == (spread > 0)
+    assert said.split("better): ")[1].startswith("own shifts" if spread else "one line")
