@@ -24,12 +24,12 @@ from mrsjax.physics.decimation import decimated, halved
 from mrsjax.physics.model import SignalModel, Values
 
 #: Predicted decrease of chi^2 / 2 at which the first and the second stage stop.
-TOLERANCES = (0.5, 0.05)
+TOLERANCES = (0.5, 0.1)
 MAX_ITERATIONS = (30, 60)
 #: Amplitude over its standard deviation below which a component's own shift and width are held at the group's.
 DETECTION = 3.0
-#: Part of the signal's energy in the second half of the FIDs below which that half is left out of the iterations.
-NEGLIGIBLE = 1e-3
+#: Parts of the signal's and of the noise's energy: a second half of the FIDs that holds less than one of them is left out of the iterations.
+NEGLIGIBLE = (1e-3, 0.1)
 #: Error of a spectrum by `decimated`, relative, without and with a baseline that takes up its smooth part.
 DECIMATION_ERROR = (1.2e-3, 7e-5)
 #: Spectra whose states are in memory together (about 0.1 MB each).
@@ -125,7 +125,7 @@ def _fit_chunk(
     prepared = batch.map_rows(lambda x: _prepare(coarse, half, x[0], x[1], blocks), (clean, theta))
     active = finite & varying & prepared.valid
     signal, late = (np.maximum(x, 0.0) for x in (prepared.energy - points, prepared.late_energy - points / 2))
-    early = active.any() and late[active].mean() < max(NEGLIGIBLE * signal[active].mean(), 0.1 * points / 2)
+    early = late[active].sum() < max(NEGLIGIBLE[0] * signal[active].sum(), NEGLIGIBLE[1] * active.sum() * points / 2)
     part, problems = (half, prepared.half) if early else (model, prepared.problems)
     shared, short = part.coarse(), decimated(part)
     limit = min(MAX_ITERATIONS[0], max_iterations)

@@ -88,7 +88,7 @@ def test_a_fit_ends_where_that_with_the_whole_model_ends(monkeypatch):
     short = fit(model, fids, tolerance=1e-3)
     module = sys.modules["mrsjax.inference.fit"]
     monkeypatch.setattr(module, "decimated", lambda m: m)
-    monkeypatch.setattr(module, "NEGLIGIBLE", -1.0)
+    monkeypatch.setattr(module, "NEGLIGIBLE", (-1.0, -1.0))
     whole = fit(model, fids, tolerance=1e-3)
     assert np.abs((short.amplitudes - whole.amplitudes) / whole.crlb).max() < 0.05
     for name in ("metabolites.shift", "metabolites.lorentz", "phase.phase_zero"):
