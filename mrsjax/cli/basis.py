@@ -82,7 +82,9 @@ def simulate(out: Path, no_cache: bool, **options):
     """
     if (options["te1_ms"] is None) != (options["te2_ms"] is None) and options["te_ms"] is None:
         raise click.UsageError("--te1-ms and --te2-ms go together, or one of them with --te-ms")
-    if options["sequence"] in ("j-press", "l-cosy") and not out.name.lower().endswith((".nii", ".nii.gz")):
+    if _ending(out).lower() not in ("", ".basis", ".nii", ".nii.gz"):
+        raise click.UsageError(f"-o wants a .BASIS or .nii.gz file, or a folder (a name without extension), not {out}")
+    if options["sequence"] in ("j-press", "l-cosy") and not _ending(out).lower().startswith(".nii"):
         raise click.UsageError(f"{options['sequence']} has two dimensions in time: -o wants a .nii.gz file, not {out}")
     from mrsjax.cli.console import interruptible, start_jax
 

@@ -115,6 +115,7 @@ def test_special_is_one_basis_of_one_unit_a_proton(run, tmp_path):
         (("--sequence", "slaser", "--te-ms", "35", "--te1-ms", "10"), "te1: slaser does not have it"),
         (("--sequence", "press", "--tm-ms", "10"), "steam"),
         (("--sequence", "l-cosy"), "two dimensions"),
+        (("-o", "x.xyz"), "x.xyz"),
         (("--metabolites", "Asc:Tkac"), "FID-A"),
         (("--sequence", "my.yaml", "--ideal"), "leave --ideal"),
     ],
@@ -122,6 +123,7 @@ def test_special_is_one_basis_of_one_unit_a_proton(run, tmp_path):
 def test_bad_input_is_named(run, tmp_path, words, says):
     import re
 
-    result = run("simulate", *words, "-o", tmp_path / "x.BASIS")
+    where = () if "-o" in words else ("-o", tmp_path / "x.BASIS")
+    result = run("simulate", *words, *where)
     assert result.exit_code != 0
     assert re.search(says, str(result.exception) + result.output)
