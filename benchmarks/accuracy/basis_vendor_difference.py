@@ -50,7 +50,7 @@ def main() -> None:
     time, ppm = np.asarray(sampling.time), np.asarray(sampling.ppm)
     inside = (ppm > 0.5) & (ppm < 4.2)
     names = [n for n in vendor.names if canonical(n) in spins.available()]
-    systems = [spins.metabolite(n, alternative="fida" if n == "Asc" else None) for n in names]
+    systems = [spins.metabolite(n, alternative="FID-A" if n == "Asc" else None) for n in names]
     kinds = {"ideal": spins.press(0.035, 0.0155)}
     for te1 in (12.5, 15.5, 18.5):
         kinds[f"shaped, TE1 {te1} ms"] = presets.press(0.035, te1 * 1e-3)

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import click
 
-SEQUENCES = ("pulse-acquire", "spin-echo", "press", "steam", "slaser", "laser", "mega-press", "mega-slaser")
+#: As in simulators.spins.catalogue, which `--help` does not import.
+SEQUENCES = (
+    "pulse-acquire", "spin-echo", "press", "steam", "slaser", "laser", "special", "mega-press", "mega-slaser", "hermes",
+    "j-press", "l-cosy",
+)  # fmt: skip
 
 
 @click.group()
@@ -24,7 +28,16 @@ def basis():
 @click.option("--te-ms", type=float, help="Echo time, ms.  [default: that of the sequence's protocol]")
 @click.option("--te1-ms", type=float, help="PRESS: first echo time, ms.")
 @click.option("--te2-ms", type=float, help="PRESS: second echo time, ms.")
-@click.option("--tm-ms", type=float, default=10.0, show_default=True, help="STEAM: mixing time, ms.", hidden=True)
+@click.option("--tm-ms", type=float, help="STEAM: mixing time, ms.  [default: 10]", hidden=True)
+@click.option("--edit-on-ppm", type=float, help="Editing pulse, ppm.  [default: 1.9]", hidden=True)
+@click.option("--edit-off-ppm", type=float, help="Editing pulse of the other condition, ppm.", hidden=True)
+@click.option(
+    "--increments",
+    type=click.IntRange(2),
+    help="Timings of a 2-D series.  [default: 32 j-press, 64 l-cosy]",
+    hidden=True,
+)
+@click.option("--step-ms", type=float, help="Between them, ms.  [default: 10 j-press, 0.8 l-cosy]", hidden=True)
 @click.option("--field-t", type=float, help="Field strength, T.  [default: 3, or that of --central-frequency-mhz]")
 @click.option("--central-frequency-mhz", type=float, help="Spectrometer frequency, MHz.", hidden=True)
 @click.option(
@@ -39,7 +52,9 @@ def basis():
     "--positions", type=click.IntRange(1), default=32, show_default=True, help="Positions along each axis.", hidden=True
 )
 @click.option(
-    "--metabolites", help="Names, separated by commas, or a spin-system .json file.  [default: 20 of the brain]"
+    "--metabolites",
+    help="Names, separated by commas (GSH:Tkac2008 takes other published values), or a spin-system .json file.  "
+    "[default: 20 of the brain]",
 )
 @click.option("--macromolecules", is_flag=True, help="Append Gaussian macromolecule lines.", hidden=True)
 @click.option("--reference", is_flag=True, help="Append a singlet at 0 ppm.", hidden=True)
@@ -50,40 +65,88 @@ def basis():
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="A .BASIS or .nii.gz file, or a folder (FSL-MRS).",
+    help="A .BASIS or .nii.gz file, or a folder (FSL-MRS); .nii.gz for j-press and l-cosy.",
 )
 def simulate(out: Path, no_cache: bool, **options):
     """Simulates a basis set by density matrices.
 
-    An edited sequence writes one basis for each condition and their difference: OUT_off, OUT_on, OUT_difference.
+    An edited sequence writes one basis for each condition and their differences: OUT_off, OUT_on, OUT_difference;
+    hermes OUT_A to OUT_D, OUT_gaba, OUT_gsh, OUT_sum. j-press and l-cosy write their timings along DIM_INDIRECT_0.
 
-    Rarer options (docs/simulation.md): --tm-ms (STEAM), --central-frequency-mhz, --points, --dwell-s, --linewidth-hz,
-    --positions, --macromolecules, --reference, --fine, --no-cache.
+    \b
+    Rarer options (docs/simulation.md):
+      --tm-ms (STEAM), --edit-on-ppm, --edit-off-ppm,
+      --increments, --step-ms (2-D), --central-frequency-mhz,
+      --points, --dwell-s, --linewidth-hz, --positions,
+      --macromolecules, --reference, --fine, --no-cache.
     """
     if (options["te1_ms"] is None) != (options["te2_ms"] is None) and options["te_ms"] is None:
         raise click.UsageError("--te1-ms and --te2-ms go together, or one of them with --te-ms")
-    from mrsjax.cli.console import start_jax
+    if _ending(out).lower() not in ("", ".basis", ".nii", ".nii.gz"):
+        raise click.UsageError(f"-o wants a .BASIS or .nii.gz file, or a folder (a name without extension), not {out}")
+    if options["sequence"] in ("j-press", "l-cosy") and not _ending(out).lower().startswith(".nii"):
+        raise click.UsageError(f"{options['sequence']} has two dimensions in time: -o wants a .nii.gz file, not {out}")
+    from mrsjax.cli.console import interruptible, start_jax
 
     start_jax()
     from mrsjax import io
-    from simulators.spins import commands
+    from simulators.spins import cache, commands
+    from simulators.spins.series import BasisSeries
 
     key = _key(options)
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mrsjax" / "basis"
-    made = None if no_cache else commands.from_cache(folder, key)
+    made = None if no_cache else cache.from_cache(folder, key)
     if made is None:
-        made = commands.make(progress=lambda line: click.echo(line, err=True), **options)
-        commands.to_cache(folder, key, made)
+        made = interruptible(lambda: commands.make(progress=lambda line: click.echo(line, err=True), **options))
+        cache.to_cache(folder, key, made)
     else:
         click.echo("the same basis was simulated before: read from the cache (--no-cache simulates it again)", err=True)
     for label, result in made.items():
-        ending = ".nii.gz" if out.name.lower().endswith(".nii.gz") else out.suffix
-        place = out if label == "" else out.with_name(f"{out.name.removesuffix(ending)}_{label}{ending}")
+        place = out if label == "" else out.with_name(f"{out.name.removesuffix(_ending(out))}_{label}{_ending(out)}")
         place.parent.mkdir(parents=True, exist_ok=True)
-        io.write_basis(result, place)
-        about = place.with_suffix(".json") if place.suffix else place.parent / f"{place.name}.provenance.json"
+        if isinstance(result, BasisSeries):
+            io.write(_as_fids(result), place)
+        else:
+            io.write_basis(result, place)
+        about = _provenance(place)
         about.write_text(json.dumps(dict(result.origin.header), indent=1) + "\n", encoding="utf-8")
-        click.echo(f"{place}: {len(result.names)} entries, {result.sampling.n_points} points; provenance in {about}")
+        indirect = f" x {len(result.values)} {result.what}" if isinstance(result, BasisSeries) else ""
+        points = f"{result.sampling.n_points} points{indirect}"
+        click.echo(f"{place}: {len(result.names)} entries, {points}; provenance in {about}")
+
+
+def _ending(path: Path) -> str:
+    return ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix
+
+
+def _provenance(path: Path) -> Path:
+    """The JSON file beside a basis that says how it was made."""
+    name = path.name.removesuffix(_ending(path))
+    return path.with_name(f"{name}.json" if _ending(path) else f"{name}.provenance.json")
+
+
+def _as_fids(series):
+    """A 2-D series as NIfTI-MRS holds it: entries along DIM_USER_0, timings along DIM_INDIRECT_0."""
+    from mrsjax.core import FIDs
+    from mrsjax.core.data import Acquisition
+
+    timings = [float(v) for v in series.values]
+    header = {
+        "SpectrometerFrequency": [float(series.sampling.central_frequency) / 1e6],
+        "ResonantNucleus": [series.sampling.nucleus],
+        "dim_5": "DIM_USER_0",
+        "dim_5_info": "entries of a basis set",
+        "dim_5_header": {"BasisEntry": {"Value": list(series.names), "Description": "name of each entry"}},
+        "dim_6": "DIM_INDIRECT_0",
+        "dim_6_info": f"{series.what} of each spectrum",
+        "dim_6_header": {"EchoTime": timings}
+        if series.what == "EchoTime"
+        else {series.what: {"Value": timings, "Description": "evolution time, s"}},
+        "BasisOrigin": {"Value": dict(series.origin.header), "Description": "how the basis was made"},
+    }
+    echo_time = None if series.what == "EchoTime" else series.origin.echo_time
+    acquisition = Acquisition(echo_time=echo_time, sequence=series.origin.sequence, header=header)
+    return FIDs(series.fids, series.sampling, ("DIM_USER_0", "DIM_INDIRECT_0"), acquisition)
 
 
 def _key(options: dict) -> str:
@@ -117,6 +180,12 @@ def info(path: Path):
     click.echo(f"{'sequence':12} {origin.sequence or 'not given'}, TE {echo}")
     for name, fid in zip(found.names, found.fids, strict=True):
         click.echo(f"{name:12} |s(0)| = {abs(complex(fid[0])):.4g}")
+    about = _provenance(path)
+    made = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else None
+    if isinstance(made, dict) and "open_systems" in made:
+        click.echo(f"how it was made: {about}")
+        for name, note in made["open_systems"].items():
+            click.echo(f"{name}: {note}")
 
 
 @basis.command()

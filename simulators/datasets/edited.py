@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mrsjax.core import BasisSet
-from simulators.spins import commands
+from simulators.spins import cache, commands
 
 #: What is simulated: `mrsjax basis simulate --sequence mega-press --ideal` at 3 T.
-MEGA: dict[str, Any] = dict(
-    sequence="mega-press", te_ms=68.0, te1_ms=None, te2_ms=None, tm_ms=10.0, field_t=None, central_frequency_mhz=123.25, points=2048,
-    dwell_s=5e-4, linewidth_hz=1.0, ideal=True, positions=1, metabolites=None, macromolecules=False, reference=False, fine=False,
-)  # fmt: skip
+MEGA: dict[str, Any] = dict(sequence="mega-press", te_ms=68.0, central_frequency_mhz=123.25, ideal=True, positions=1)
 
 
 def edited_basis() -> dict[str, BasisSet]:
@@ -22,8 +19,8 @@ def edited_basis() -> dict[str, BasisSet]:
     Simulated at first use (about a minute) and kept in the user's cache folder (`XDG_CACHE_HOME`, else ~/.cache).
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mrsjax" / "basis"
-    made = commands.from_cache(folder, "recipe-mega-press-68-1")
+    made = cache.from_cache(folder, "recipe-mega-press-68-1")
     if made is None:
         made = commands.make(progress=lambda line: None, **MEGA)
-        commands.to_cache(folder, "recipe-mega-press-68-1", made)
-    return {name: made[name] for name in ("off", "on")}
+        cache.to_cache(folder, "recipe-mega-press-68-1", made)
+    return {name: b for name, b in made.items() if name in ("off", "on") and isinstance(b, BasisSet)}

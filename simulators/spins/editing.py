@@ -63,15 +63,20 @@ def edited_slaser(
     return Sequence([*events, Readout()], echo_time=te, reference=reference, name="mega-slaser")
 
 
+def _nothing(on: Pulse) -> HardPulse:
+    """An ideal pulse that turns nothing; with the band of `on`, so that both conditions share a compiled program."""
+    return HardPulse(0.0, band=on.band if isinstance(on, HardPulse) else None)
+
+
 def mega_press(te, te1, *, on: Pulse, off: Pulse | None = None, **pulses) -> dict[str, Sequence]:
     """MEGA-PRESS with `on` and `off` editing pulses; without `off` an ideal pulse that turns nothing."""
-    nothing = HardPulse(0.0) if off is None else off
+    nothing = _nothing(on) if off is None else off
     return {"off": edited_press(te, te1, nothing, **pulses), "on": edited_press(te, te1, on, **pulses)}
 
 
 def mega_slaser(te, *, on: Pulse, off: Pulse | None = None, **pulses) -> dict[str, Sequence]:
     """MEGA-sLASER with `on` and `off` editing pulses."""
-    nothing = HardPulse(0.0) if off is None else off
+    nothing = _nothing(on) if off is None else off
     return {"off": edited_slaser(te, nothing, **pulses), "on": edited_slaser(te, on, **pulses)}
 
 

@@ -91,5 +91,6 @@ def from_entry(name: str, entry: dict[str, Any], *, alternative: str | None = No
         name,
         full_name=entry.get("full_name", name),
         source=given.get("source", ""),
-        notes=given.get("notes", ""),
+        notes=entry.get("notes", ""),
+        settled=entry.get("settled", True),
     )

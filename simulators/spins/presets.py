@@ -13,6 +13,8 @@ from functools import lru_cache
 from simulators.spins import sequences
 from simulators.spins.editing import hermes as hermes_conditions
 from simulators.spins.editing import mega_press as mega_press_conditions
+from simulators.spins.editing import mega_slaser as mega_slaser_conditions
+from simulators.spins.editing import special as special_conditions
 from simulators.spins.events import Sequence
 from simulators.spins.isotopes import gamma_bar
 from simulators.spins.profiles import bandwidth
@@ -43,6 +45,22 @@ def _excitation(selective_excitation: bool, thickness: float, axis: str, centre:
         return sequences.EXCITE
     wave = _slr(2.6e-3, time_bandwidth=7.0, purpose=Purpose.EXCITATION)
     return selective(wave, thickness, axis, centre=centre, phase=math.pi / 2, rephase=0.5)
+
+
+def _refocusing(thickness: float, centre: float) -> ShapedPulse:
+    """An SLR refocusing pulse of 5 ms and 1.2 kHz along y."""
+    wave = _slr(5e-3, time_bandwidth=6.0, purpose=Purpose.REFOCUSING)
+    return selective(wave, thickness, "y", centre=centre)
+
+
+def _goia(thickness: float, centre: float) -> ShapedPulse:
+    """The GOIA-WURST(16,4) pulse of Andronesi et al. 2010: 3.5 ms, 20 kHz, 817 Hz."""
+    return selective(goia_wurst(3.5e-3, bandwidth=20e3, b1_max=817.0), thickness, "y", centre=centre)
+
+
+def spin_echo(te: float = 0.030, *, thickness: float = 0.02, centre: float = 3.0) -> Sequence:
+    """A spin echo with an SLR refocusing pulse; the excitation is ideal."""
+    return sequences.spin_echo(te, refocusing=_refocusing(thickness, centre), reference=centre)
 
 
 def press(
@@ -88,6 +106,24 @@ def slaser(
     return sequences.semi_laser(te, excitation=excitation, refocusing=refocusing, reference=centre)
 
 
+def laser(te: float = 0.040, *, thickness: float = 0.02, centre: float = 3.0) -> Sequence:
+    """LASER with the pulses of `slaser`, an ideal excitation, and equal spacing."""
+    return sequences.laser(te, refocusing=_goia(thickness, centre), reference=centre)
+
+
+def special(te: float = 0.0085, *, thickness: float = 0.02, centre: float = 3.0) -> dict[str, Sequence]:
+    """SPECIAL with SLR pulses: inversion along x (5 ms), excitation along y, refocusing along z (Mlynarik 2006)."""
+    inversion = selective(_slr(5e-3, time_bandwidth=8.0, purpose=Purpose.INVERSION), thickness, "x", centre=centre)
+    return special_conditions(
+        te,
+        inversion=inversion,
+        excitation=_excitation(True, thickness, "y", centre),
+        refocusing=_refocusing(thickness, centre),
+        gap=5e-3,
+        reference=centre,
+    )
+
+
 def editing_pulse(centre: float, duration: float = 14e-3) -> ShapedPulse:
     """A sinc-Gaussian editing pulse at `centre` ppm."""
     return ShapedPulse(sinc_gauss(duration), centre=centre)
@@ -104,14 +140,31 @@ def mega_press(
     centre: float = 3.0,
 ) -> dict[str, Sequence]:
     """MEGA-PRESS for GABA: TE 68 ms, 14 ms editing pulses at 1.9 (on) and 7.5 ppm (off) (Mullins et al. 2014)."""
-    wave = _slr(5e-3, time_bandwidth=6.0, purpose=Purpose.REFOCUSING)
-    refocusing = selective(wave, thickness, "y", centre=centre)
     return mega_press_conditions(
         te,
         te1,
         on=editing_pulse(on, duration),
         off=editing_pulse(off, duration),
-        refocusing=refocusing,
+        refocusing=_refocusing(thickness, centre),
+        reference=centre,
+    )
+
+
+def mega_slaser(
+    te: float = 0.080,
+    *,
+    on: float = 1.9,
+    off: float = 7.5,
+    duration: float = 14e-3,
+    thickness: float = 0.03,
+    centre: float = 3.0,
+) -> dict[str, Sequence]:
+    """MEGA-sLASER for GABA: the editing pulses of `mega_press`, the refocusing pulses of `slaser`."""
+    return mega_slaser_conditions(
+        te,
+        on=editing_pulse(on, duration),
+        off=editing_pulse(off, duration),
+        refocusing=_goia(thickness, centre),
         reference=centre,
     )
 
@@ -125,10 +178,14 @@ def hermes(
     off: float = 7.5,
     duration: float = 20e-3,
     central_frequency: float = 123.25e6,
+    ideal_localisation: bool = True,
+    thickness: float = 0.03,
+    centre: float = 3.0,
 ) -> dict[str, Sequence]:
-    """HERMES of GABA (1.9) and GSH (4.56 ppm): TE 80 ms, 20 ms editing pulses (Saleh et al. 2016); ideal localisation.
+    """HERMES of GABA (1.9) and GSH (4.56 ppm): TE 80 ms, 20 ms editing pulses (Saleh et al. 2016).
 
     The dual-lobe pulse is the sum of two frequency-shifted copies, so `central_frequency` (Hz) is needed here.
+    `thickness` (m) and `centre` (ppm) are those of SLR refocusing pulses when `ideal_localisation` is off.
     """
     wave = sinc_gauss(duration)
     middle = (first + second) / 2
@@ -139,17 +196,17 @@ def hermes(
         "C": ShapedPulse(shifted(wave, -half), centre=middle),
         "D": ShapedPulse(wave, centre=off),
     }
-    return hermes_conditions(te, te1, pulses, reference=3.0)
+    refocusing = sequences.REFOCUS if ideal_localisation else _refocusing(thickness, centre)
+    return hermes_conditions(te, te1, pulses, refocusing=refocusing, reference=centre)
 
 
 def l_cosy(te: float = 0.030, t1=0.0, *, thickness: float = 0.03, centre: float = 2.5, order: int = 1) -> Sequence:
     """L-COSY with SLR pulses along x, y and z; TE 30 ms (Thomas et al. 2001)."""
-    wave = _slr(5e-3, time_bandwidth=6.0, purpose=Purpose.REFOCUSING)
     return sequences.l_cosy(
         te,
         t1,
         excitation=_excitation(True, thickness, "x", centre),
-        refocusing=selective(wave, thickness, "y", centre=centre),
+        refocusing=_refocusing(thickness, centre),
         mixing=_excitation(True, thickness, "z", centre),
         order=order,
         reference=centre,

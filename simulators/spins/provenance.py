@@ -42,6 +42,11 @@ def event_line(event: Any) -> str:
     return repr(event)
 
 
+def open_systems(systems: Many[SpinSystem]) -> dict[str, str]:
+    """What is not settled about the systems, by name."""
+    return {s.name: s.notes for s in systems if not s.settled}
+
+
 def describe(
     systems: Many[SpinSystem], sequence: Sequence, sampling: Sampling, *, accuracy: Accuracy, positions: Any
 ) -> dict[str, Any]:
@@ -59,4 +64,5 @@ def describe(
         "accuracy": repr(accuracy),
         "positions": positions if isinstance(positions, int) else {k: len(v) for k, v in positions.items()},
         "systems": {s.name: s.source for s in systems},
+        "open_systems": open_systems(systems),
     }

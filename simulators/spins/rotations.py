@@ -53,10 +53,14 @@ def _symmetric_states(twice: int) -> np.ndarray:
     return out
 
 
-def spin_rotation(r: SU2, twice: int) -> Complex[Array, "... d d"]:
-    """The matrix of a rotation for a spin S = twice/2, states by descending m."""
+def matrix(r: SU2) -> Complex[Array, "... 2 2"]:
+    """The matrix of a rotation for a spin 1/2."""
     a, b = r
-    half = jnp.stack([jnp.stack([a, -jnp.conj(b)], -1), jnp.stack([b, jnp.conj(a)], -1)], -2)
+    return jnp.stack([a, -jnp.conj(b), b, jnp.conj(a)], -1).reshape(*a.shape, 2, 2)
+
+
+def spin_rotation(half: Complex[Array, "... 2 2"], twice: int) -> Complex[Array, "... d d"]:
+    """The matrix of a rotation for a spin S = twice/2 from that of a spin 1/2, states by descending m."""
     if twice == 1:
         return half
     full = half
@@ -81,13 +85,13 @@ def halves(r: SU2, twice: tuple[int, ...]) -> tuple[Complex[Array, "... d d"], C
     split = min(
         range(1, n + 1), key=lambda k: abs(math.prod(t + 1 for t in twice[:k]) - math.prod(t + 1 for t in twice[k:]))
     )
-    parts = []
-    for sites in (range(split), range(split, n)):
-        full = jnp.ones((*r[0].shape[:-1], 1, 1), r[0].dtype)
-        for i in sites:
-            full = kron(full, spin_rotation((r[0][..., i], r[1][..., i]), twice[i]))
-        parts.append(full)
-    return parts[0], parts[1]
+    half = matrix(r)
+
+    def part(sites: range):
+        factors = [spin_rotation(half[..., i, :, :], twice[i]) for i in sites]
+        return functools.reduce(kron, factors) if factors else jnp.ones((*half.shape[:-3], 1, 1), half.dtype)
+
+    return part(range(split)), part(range(split, n))
 
 
 def gauss_nodes(count: int) -> tuple[np.ndarray, np.ndarray]:

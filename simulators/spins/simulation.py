@@ -24,7 +24,7 @@ from simulators.spins.propagation import Scanner, propagate, shaped_unitary
 from simulators.spins.provenance import describe
 from simulators.spins.pulses import ShapedPulse
 from simulators.spins.relaxation import Relaxation, relaxation_weight
-from simulators.spins.sites import Sites, padded, reduce_group
+from simulators.spins.sites import SMALL, Sites, padded, reduce_group
 from simulators.spins.systems import SpinSystem, singlet
 
 Progress = Callable[[str], None]
@@ -222,10 +222,6 @@ def _responses(
     if out is None:
         raise ValueError(f"systems: wanted at least one spin of {sampling.nucleus}")
     return out
-
-
-#: Up to this many spins 1/2 a system takes milliseconds and a program of its own takes seconds to compile.
-SMALL = 4
 
 
 def _few_sizes(sites: list[Sites]) -> list[Sites]:

@@ -6,7 +6,8 @@
 - Small systems can be padded with spins that carry no polarisation and no coupling: one compiled program then serves
   systems of several sizes.
 - k magnetically equivalent spins 1/2 split into total spins S = k/2, k/2 - 1, ... that do not mix; S comes
-  C(k, k/2 - S) - C(k, k/2 - S - 1) times (Corio 1966). CH3: one spin 3/2 and two spins 1/2.
+  C(k, k/2 - S) - C(k, k/2 - S - 1) times (Corio 1966). CH3: one spin 3/2 and two spins 1/2. Groups of up to `SMALL`
+  spins keep all their spins: they fit into the program that the small systems share (lactate, alanine).
 """
 
 import itertools
@@ -22,6 +23,9 @@ from jaxtyping import Array, Float
 
 from simulators.spins.isotopes import twice_spin
 from simulators.spins.systems import SpinGroup
+
+#: Up to this many spins 1/2 a system takes milliseconds and a program of its own takes seconds to compile.
+SMALL = 4
 
 
 class Sites(eqx.Module):
@@ -55,10 +59,10 @@ def _concrete(x: Array) -> Array | np.ndarray:
     return x if isinstance(x, Tracer) else np.asarray(x)
 
 
-def reduce_group(group: SpinGroup, nucleus: str, *, composite: bool = True) -> list[Sites]:
+def reduce_group(group: SpinGroup, nucleus: str, *, composite: bool | None = None) -> list[Sites]:
     """All systems whose signals add up to that of `group`; an empty list when it holds none of `nucleus`.
 
-    `composite=False` keeps every spin (the oracle of the composite spins).
+    `composite`: take equivalent spins together; left out, in groups of more than `SMALL` spins.
 
     **Raises:** `ValueError` when an observed spin has no chemical shift.
     """
@@ -70,6 +74,7 @@ def reduce_group(group: SpinGroup, nucleus: str, *, composite: bool = True) -> l
     if not observed:
         return []
     two_s = twice_spin(nucleus)
+    composite = len(observed) > SMALL if composite is None else composite
     sets = [s for s in group.sets if s[0] in observed] if composite else [(i,) for i in observed]
     sets = sorted(sets, key=len, reverse=True)  # CH-CH3 and CH3-CH are systems of one kind
     scale, group_shifts, matrix = (_concrete(x) for x in (group.scale, group.shifts, group.couplings))

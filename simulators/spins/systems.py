@@ -143,7 +143,8 @@ class SpinSystem(eqx.Module):
 
     - `groups`: `SpinGroup`s that do not couple to each other; their signals add.
     - `name`: the project's name (mrsjax.core.metabolites).
-    - `source`: literature source of the values; `notes`: known disagreements.
+    - `source`: literature source of the values; `notes`: known disagreements; `settled`: off where published values
+      disagree and nothing that could be read decides.
     """
 
     groups: tuple[SpinGroup, ...]
@@ -151,9 +152,17 @@ class SpinSystem(eqx.Module):
     full_name: str = eqx.field(static=True)
     source: str = eqx.field(static=True)
     notes: str = eqx.field(static=True)
+    settled: bool = eqx.field(static=True)
 
     def __init__(
-        self, groups: Sequence[SpinGroup], name: str, *, full_name: str = "", source: str = "", notes: str = ""
+        self,
+        groups: Sequence[SpinGroup],
+        name: str,
+        *,
+        full_name: str = "",
+        source: str = "",
+        notes: str = "",
+        settled: bool = True,
     ):
         if not groups:
             raise ValueError(f"groups: wanted at least one group in {name!r}")
@@ -162,6 +171,7 @@ class SpinSystem(eqx.Module):
         self.full_name = full_name or self.name
         self.source = source
         self.notes = notes
+        self.settled = settled
 
 
 def singlet(name: str, shift: float, protons: float = 1.0, *, nucleus: str = "1H") -> SpinSystem:

@@ -19,6 +19,7 @@ def test_it_has_decayed_and_says_where_it_comes_from():
     header = basis.origin.header
     assert header["events"] and header["gamma_bar_hz_per_t"] == 42.577478518e6
     assert all(header["systems"][name] for name in basis.names)
+    assert set(header["open_systems"]) == {"Asc", "GSH"}
     assert basis.origin.echo_time == 0.03
 
 
