@@ -98,7 +98,7 @@ def _bids(root: Path) -> list[Subject]:
         if match is None:
             continue
         entities, suffix = match[1], match[2]
-        options = _sidecar(path)
+        options = _sidecar(path, root)
         reference = _reference(path, entities)
         if reference is not None:
             options["water"] = str(reference)
@@ -134,16 +134,29 @@ def _key(name: str) -> list[str]:
     return sorted(e for e in name.split("_")[:-1] if not e.startswith("acq-"))
 
 
-def _sidecar(path: Path) -> dict[str, Any]:
-    """TE and TR of the JSON file beside the data, which BIDS gives in seconds."""
-    place = path.with_name(stem(path) + ".json")
-    try:
-        content = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
-    except (OSError, ValueError):
-        return {}
+def _sidecar(path: Path, root: Path) -> dict[str, Any]:
+    """TE and TR, which BIDS gives in seconds, of the JSON files that hold for the data by the inheritance principle: of the same suffix, in its folder or one
+    above, with no entity that the data lack. The nearest file has the last word."""
+    wanted = stem(path).split("_")
+    depth = len(path.parent.relative_to(root).parts)
+    content: dict[str, Any] = {}
+    for folder in [path.parent, *path.parent.parents][depth::-1]:
+        for place in sorted(folder.glob("*.json"), key=lambda p: p.name.count("_")):
+            parts = place.stem.split("_")
+            if parts[-1] == wanted[-1] and set(parts) <= set(wanted):
+                content |= _read(place)
     out = {}
     for key, name, scale in (("EchoTime", "te_ms", 1e3), ("RepetitionTime", "tr_s", 1.0)):
-        value = content.get(key) if isinstance(content, dict) else None
+        value = content.get(key)
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
             out[name] = float(value) * scale
     return out
+
+
+def _read(place: Path) -> dict[str, Any]:
+    """A JSON object; nothing where the file holds none."""
+    try:
+        content = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -142,6 +142,28 @@ def test_bids_in_derivatives_out(scans, command, quick, tmp_path):
     assert "4 kept" in command("batch", root, "--basis", scans["basis"], "--config", scans["config"], "-o", out)[1]
 
 
+def test_timing_follows_the_inheritance_principle(tmp_path):
+    """A JSON file higher up holds for all below it that have its entities; the nearest wins; another suffix or entity does not count."""
+    place = tmp_path / "sub-01" / "ses-1" / "mrs"
+    place.mkdir(parents=True)
+    (tmp_path / "dataset_description.json").write_text("{}")
+    for acq in ("press", "steam"):
+        (place / f"sub-01_ses-1_acq-{acq}_svs.nii.gz").write_bytes(b"")
+    sidecars = {
+        tmp_path / "svs.json": {"EchoTime": 0.035, "RepetitionTime": 2.0},
+        tmp_path / "acq-steam_svs.json": {"EchoTime": 0.011},
+        tmp_path / "mrsref.json": {"RepetitionTime": 10.0},
+        tmp_path / "sub-01" / "sub-01_svs.json": {"RepetitionTime": 3.0},
+        place / "sub-01_ses-1_acq-press_svs.json": {"EchoTime": 0.03},
+        place / "sub-02_svs.json": {"EchoTime": 0.2},
+    }
+    for path, content in sidecars.items():
+        path.write_text(json.dumps(content))
+    press, steam = subjects.find([str(tmp_path)], None)
+    assert press.options == {"te_ms": 30.0, "tr_s": 3.0}
+    assert steam.options == {"te_ms": pytest.approx(11.0), "tr_s": 3.0}
+
+
 def test_names_and_waters(tmp_path):
     for name in ("A/x_act.SDAT", "A/x_ref.SDAT", "B/x_act.SDAT", "B/x_ref.SDAT", "C/notes.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from mrsjax import report
+from mrsjax.report.index import render_index, summary_rows
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian package chromium)")
@@ -54,7 +55,7 @@ WAIT = """
   } catch (e) { out.error = String(e && e.stack || e); }
   out.resources = performance.getEntriesByType("resource").map((r) => r.name);
   out.resources = out.resources.filter((u) => !/^(data|blob):/.test(u));
-  out.broken = $("broken").hidden ? "" : text("broken");
+  out.broken = !$("broken") || $("broken").hidden ? "" : text("broken");
   $("probe").textContent = JSON.stringify(out);
 })();
 </script></body>"""
@@ -191,3 +192,34 @@ def test_a_series_has_a_course(analysis_of, run, tmp_path):
         and out["seventh"].startswith("spectrum 7")
     )
     assert out["size"] > 10
+
+
+def test_the_index_of_a_batch_sorts_by_mouse_and_keyboard(analysis_of, run, tmp_path):
+    document = json.loads(report.to_json(analysis_of("single"), run))
+    outcomes = []
+    for k in (2, 0, 3, 1):
+        content = json.loads(json.dumps(document))
+        for q in content["qc"]:
+            q["snr_spec"] = 10.0 * (k + 1)
+        outcomes.append({"name": f"s{k}", "status": "fitted", "link": f"s{k}/report.html", "document": content})
+    outcomes.insert(1, {"name": "broken", "status": "failed", "message": "x.SDAT: wanted 4096 numbers, found 900"})
+    out = probe(
+        render_index(summary_rows(outcomes), "study"),
+        """
+        const names = () => [...document.querySelectorAll("#files tbody th")].map((c) => c.textContent);
+        const head = document.querySelector("#files th[data-key=snr]"), button = head.querySelector("button");
+        out.start = names();
+        button.click(); out.up = names(); out.sort = head.getAttribute("aria-sort");
+        button.click(); out.down = names();
+        const first = document.querySelector("#files thead button");
+        first.focus(); out.focused = document.activeElement === first; out.outline = getComputedStyle(first).outlineStyle;
+        first.click(); out.byname = names(); out.links = [...document.querySelectorAll("#files a")].length;
+        out.wide = document.documentElement.scrollWidth <= window.innerWidth;
+        """,
+        tmp_path,
+    )
+    assert out["start"] == ["s2", "broken", "s0", "s3", "s1"]
+    assert out["up"] == ["s0", "s1", "s2", "s3", "broken"] and out["sort"] == "ascending"
+    assert out["down"] == ["s3", "s2", "s1", "s0", "broken"]  # without a number: always last
+    assert out["byname"] == ["broken", "s0", "s1", "s2", "s3"] and out["links"] == 4
+    assert out["focused"] and out["wide"]

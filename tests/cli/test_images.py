@@ -1,0 +1,65 @@
+"""Images of a fit in the geometry of the data, read back with nibabel."""
+
+import csv
+import dataclasses
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from mrsjax import io
+
+
+@pytest.fixture
+def affine():
+    """Oblique voxels of 20 x 15 x 12 mm (RAS+)."""
+    a, b = 0.3, -0.2
+    turn = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1.0]])
+    turn = turn @ np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+    out = np.eye(4)
+    out[:3, :3], out[:3, 3] = turn @ np.diag([20.0, 15, 12]), (-31.0, 12.5, 40.0)
+    return out
+
+
+def placed(source, affine, target):
+    """The scan of `source` with a position in the patient."""
+    fids = io.read(source)
+    acquisition = dataclasses.replace(fids.acquisition, affine=affine)
+    io.write(dataclasses.replace(fids, acquisition=acquisition), target)
+    return target
+
+
+def test_maps_lie_where_the_voxels_are(scans, command, quick, affine, tmp_path):
+    data, out = placed(scans["mrsi"], affine, tmp_path / "grid.nii.gz"), tmp_path / "o"
+    options = ["--basis", scans["basis"], "--config", scans["config"], "--mask", scans["mask"], "-o", out]
+    assert command("fit", data, *options)[0] == 0
+    image = nib.load(out / "maps" / "raw_amplitude" / "NAA.nii.gz")
+    np.testing.assert_allclose(image.affine, affine, atol=1e-4)
+    np.testing.assert_allclose(image.header.get_zooms()[:3], (20, 15, 12), rtol=1e-5)
+    found = image.get_fdata()
+    assert found.shape == (3, 2, 2)
+    assert np.argwhere(np.isfinite(found)).tolist() == [[1, 0, 1], [2, 0, 1]]  # the mask
+    with open(out / "results.csv", newline="") as stream:
+        rows = [r for r in csv.DictReader(stream) if r["metabolite"] == "NAA"]
+    for r in rows:
+        at = tuple(int(r[k]) for k in "xyz")
+        assert found[at] == pytest.approx(float(r["raw_amplitude"]), rel=1e-4)
+    # a curve of the fit keeps the geometry too
+    np.testing.assert_allclose(nib.load(out / "curves" / "fit.nii.gz").affine, affine, atol=1e-4)
+
+
+def test_the_voxel_mask_is_the_voxel(scans, command, quick, affine, tmp_path):
+    data, out = placed(scans["svs"], affine, tmp_path / "svs.nii.gz"), tmp_path / "o"
+    assert command("fit", data, "--basis", scans["basis"], "--config", scans["config"], "-o", out)[0] == 0
+    image = nib.load(out / "voxel_mask.nii.gz")
+    assert image.shape == (1, 1, 1) and image.get_fdata() == 1
+    corners = np.array([[i, j, k, 1] for i in (-0.5, 0.5) for j in (-0.5, 0.5) for k in (-0.5, 0.5)])
+    np.testing.assert_allclose(corners @ image.affine.T, corners @ affine.T, atol=1e-4)
+    volume = abs(np.linalg.det(image.affine[:3, :3]))
+    assert volume == pytest.approx(20 * 15 * 12, rel=1e-5)
+
+
+def test_no_voxel_mask_without_a_position(scans, command, quick, tmp_path):
+    options = ["--basis", scans["basis"], "--config", scans["config"], "-o", tmp_path / "o"]
+    assert command("fit", scans["svs"], *options)[0] == 0
+    assert not (tmp_path / "o" / "voxel_mask.nii.gz").exists()
