@@ -56,7 +56,13 @@ def basis():
     help="Names, separated by commas (GSH:Tkac2008 takes other published values), or a spin-system .json file.  "
     "[default: 20 of the brain]",
 )
-@click.option("--macromolecules", is_flag=True, help="Append Gaussian macromolecule lines.", hidden=True)
+@click.option(
+    "--macromolecules",
+    is_flag=False,
+    flag_value="parametric",
+    help="Append Gaussian macromolecule lines, or the measured spectrum in a file.",
+    hidden=True,
+)
 @click.option("--reference", is_flag=True, help="Append a singlet at 0 ppm.", hidden=True)
 @click.option("--fine", is_flag=True, help="More accurate and slower (docs/simulation.md).", hidden=True)
 @click.option("--no-cache", is_flag=True, help="Simulate even when the same basis was simulated before.", hidden=True)
@@ -95,6 +101,8 @@ def simulate(out: Path, no_cache: bool, **options):
 
     key = _key(options)
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mrsjax" / "basis"
+    if options["macromolecules"] not in (None, "parametric"):
+        options["macromolecules"] = _measured(Path(options["macromolecules"]))
     made = None if no_cache else cache.from_cache(folder, key)
     if made is None:
         made = interruptible(lambda: commands.make(progress=lambda line: click.echo(line, err=True), **options))
@@ -113,6 +121,21 @@ def simulate(out: Path, no_cache: bool, **options):
         indirect = f" x {len(result.values)} {result.what}" if isinstance(result, BasisSeries) else ""
         points = f"{result.sampling.n_points} points{indirect}"
         click.echo(f"{place}: {len(result.names)} entries, {points}; provenance in {about}")
+
+
+def _measured(path: Path):
+    """A measured macromolecule spectrum as a basis of one entry."""
+    import numpy as np
+
+    from mrsjax import io
+    from mrsjax.core import BasisSet
+    from mrsjax.core.basis import BasisOrigin
+
+    fids = io.read(path)
+    spectra = np.asarray(fids.spectra)
+    if len(spectra) != 1:
+        raise ValueError(f"macromolecules: wanted one spectrum, found {len(spectra)} in {path}; average them first")
+    return BasisSet(spectra, ["MM_measured"], fids.sampling, BasisOrigin(source=path.name))
 
 
 def _ending(path: Path) -> str:
@@ -152,7 +175,7 @@ def _as_fids(series):
 def _key(options: dict) -> str:
     """A name for the options, the contents of the files they name, and the simulator's own source."""
     digest = hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode())
-    for value in (options["sequence"], options["metabolites"]):
+    for value in (options["sequence"], options["metabolites"], options["macromolecules"]):
         if value is not None and Path(value).is_file():
             digest.update(Path(value).read_bytes())
     import simulators.spins

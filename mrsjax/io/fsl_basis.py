@@ -66,7 +66,9 @@ def _entry(path: Path) -> dict[str, Any]:
         raise FormatError(
             path, missing[0], found="nothing", wanted="this key of an FSL-MRS basis", fix="export it again"
         )
-    return {**entry, "meta": {k: v for k, v in content.items() if k != "basis"}}
+    ours = content.get("provenance")
+    meta = ours if isinstance(ours, dict) else {k: v for k, v in content.items() if k != "basis"}
+    return {**entry, "meta": meta}
 
 
 def read_basis(path: Path, hints: Hints) -> BasisSet:
@@ -138,7 +140,7 @@ def read_basis(path: Path, hints: Hints) -> BasisSet:
 
 def _sequence(meta: dict[str, Any]) -> str | None:
     seq = meta.get("seq")
-    name = seq.get("sequenceName") if isinstance(seq, dict) else None
+    name = seq.get("sequenceName") if isinstance(seq, dict) else meta.get("sequence")
     return name if isinstance(name, str) else None
 
 
@@ -190,4 +192,7 @@ def write_basis(basis: BasisSet, folder: Path) -> None:
             "basis_width": basis.origin.linewidth,
             "basis_name": name,
         }
-        write_text(folder / f"{name}.json", json.dumps({"basis": entry}))
+        content = {"basis": entry} | (
+            {"provenance": dict(basis.origin.header)} if "program" in basis.origin.header else {}
+        )
+        write_text(folder / f"{name}.json", json.dumps(content))

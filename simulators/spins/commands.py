@@ -11,7 +11,7 @@ from simulators.spins.accuracy import FINE, STANDARD
 from simulators.spins.catalogue import Edited, Protocol, Series, build
 from simulators.spins.default_basis import NAMES
 from simulators.spins.events import Sequence
-from simulators.spins.extras import reference_line, with_macromolecules
+from simulators.spins.extras import reference_line, with_macromolecules, with_measured
 from simulators.spins.isotopes import gamma_bar
 from simulators.spins.sequence_files import load_sequence
 from simulators.spins.series import BasisSeries, simulate_basis_series, simulate_conditions
@@ -23,10 +23,13 @@ def make(
     tm_ms: float | None = None, field_t: float | None = None, central_frequency_mhz: float | None = None,
     edit_on_ppm: float | None = None, edit_off_ppm: float | None = None, increments: int | None = None,
     step_ms: float | None = None, points: int = 2048, dwell_s: float = 5e-4, linewidth_hz: float = 1.0,
-    ideal: bool = False, positions: int = 32, metabolites: str | None = None, macromolecules: bool = False,
+    ideal: bool = False, positions: int = 32, metabolites: str | None = None,
+    macromolecules: BasisSet | str | None = None,
     reference: bool = False, fine: bool = False, progress: Callable[[str], None],
 ) -> dict[str, BasisSet | BasisSeries]:  # fmt: skip
     """Basis sets by the name of their condition; `""` for a sequence with one.
+
+    `macromolecules`: "parametric" appends our Gaussian lines, a basis its entries (a measured spectrum), to what is not a difference.
 
     **Raises:** `ValueError` for unknown names and for timings that contradict each other.
     """
@@ -47,7 +50,7 @@ def make(
         positions=positions, accuracy=FINE if fine else STANDARD, linewidth=linewidth_hz, progress=progress
     )
     if isinstance(made, Series):
-        if macromolecules:
+        if macromolecules is not None:
             raise ValueError(f"macromolecules: a 2-D series ({sequence}) takes none")
         return {"": simulate_basis_series(systems, made.build, made.values, sampling, what=made.what, **options)}
     if isinstance(made, Edited):
@@ -55,7 +58,11 @@ def make(
         out = out if made.single is None else {"": out[made.single]}
     else:
         out = {"": simulate(systems, made, sampling, **options)}
-    return {k: with_macromolecules(b) if macromolecules and k in ("", "off") else b for k, b in out.items()}
+    if macromolecules is None:
+        return out
+    measured = isinstance(macromolecules, BasisSet)
+    append = (lambda b: with_measured(b, macromolecules)) if measured else with_macromolecules
+    return {k: append(b) if k in ("", "off") else b for k, b in out.items()}
 
 
 def _seconds(ms: float | None) -> float | None:

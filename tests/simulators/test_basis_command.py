@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from mrsjax import io
 from mrsjax.cli.basis import SEQUENCES as OFFERED
 from mrsjax.cli.basis import basis
+from mrsjax.core import FIDs, Sampling
 from simulators.spins import ShapedPulse
 from simulators.spins.catalogue import SEQUENCES, Edited, Protocol, Series, build
 
@@ -30,6 +31,7 @@ def test_simulate_writes_lcmodel_and_fsl_and_a_second_run_is_cached(run, tmp_pat
     second = run("simulate", "--sequence", "press", "--te-ms", 35, *QUICK, "-o", tmp_path / "fsl")
     assert "cache" in second.output
     one, two = io.read_basis(tmp_path / "a.BASIS"), io.read_basis(tmp_path / "fsl")
+    assert two.origin.header["events"] and two.origin.header["systems"]["Cr"]  # provenance in the files themselves
     assert set(one.names) == set(two.names)
     np.testing.assert_allclose(one.fids, two.select(one.names).fids, atol=2e-4)
     assert abs(complex(one.select(["Cr"]).fids[0, 0])) == pytest.approx(6.0, abs=1e-3)
@@ -129,3 +131,17 @@ def test_bad_input_is_named(run, tmp_path, words, says):
     result = run("simulate", *words, *where)
     assert result.exit_code != 0
     assert re.search(says, str(result.exception) + result.output)
+
+
+def test_measured_macromolecules_are_appended(run, tmp_path):
+    grid = Sampling(5e-4, 3 * 42.577478518e6, 256)
+    broad = np.exp((2j * np.pi * float(grid.to_hz(0.9)) - 60.0) * np.asarray(grid.time))
+    io.write(FIDs(broad, grid, ()), tmp_path / "mm.nii.gz")
+    done = run("simulate", *QUICK, "--macromolecules", tmp_path / "mm.nii.gz", "-o", tmp_path / "a")
+    assert done.exit_code == 0, done.output
+    found = io.read_basis(tmp_path / "a")
+    np.testing.assert_allclose(found.select(["MM_measured"]).fids[0][:50], broad[:50], atol=1e-5)
+    two = FIDs(np.stack([broad, broad]), grid, ("DIM_DYN",))
+    io.write(two, tmp_path / "two.nii.gz")
+    done = run("simulate", *QUICK, "--macromolecules", tmp_path / "two.nii.gz", "-o", tmp_path / "b")
+    assert done.exit_code != 0 and "one spectrum" in str(done.exception or done.output)
