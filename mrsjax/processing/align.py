@@ -60,13 +60,13 @@ def align(
 
     def against(goal) -> Drift:
         if nuisance is not None:
-            return jax.vmap(lambda s: register_beside(s, goal, sampling, nuisance, limit_hz=limit_hz))(clean)
+            return jax.vmap(lambda s, b=nuisance: register_beside(s, goal, sampling, b, limit_hz=limit_hz))(clean)
         if robust and window is not None:
             one = partial(alignment.register_robust, target=goal, sampling=sampling, window=window, limit_hz=limit_hz)
             return jax.vmap(one)(clean)
         return jax.vmap(lambda s: alignment.register(s, goal, sampling, limit_hz=limit_hz))(seen)
 
-    def template(goal, averages=1.0):
+    def template(goal: Array, averages: Array | float = 1.0) -> Array:
         return goal if nuisance is None else shrink(goal, clean, averages)
 
     def windowed(goal):
