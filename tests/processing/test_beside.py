@@ -1,0 +1,33 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mrsjax.processing import align, beside
+
+from .signals import METABOLITES, SAMPLING, T, line, moved, noise
+
+NUISANCE = beside.subspace(SAMPLING)
+
+
+def test_an_offset_is_found_beside_lines_between_the_grid():
+    goal = jnp.asarray(METABOLITES)
+    dirty = moved(METABOLITES + line(4.683, 15, 7, 1.0) + line(1.31, 15, 25, -2.0), 7.3, 0.9)
+    found = beside.register_beside(jnp.asarray(dirty), goal, SAMPLING, NUISANCE)
+    assert float(found.frequency) == pytest.approx(7.3, abs=0.01)
+    assert float(found.phase) == pytest.approx(0.9, abs=0.01)
+
+
+def test_a_series_with_changing_water_and_lipid_comes_within_twice_the_bound():
+    rng = np.random.default_rng(5)
+    count, sd = 48, 1.0
+    hz, phase = rng.uniform(-20, 20, count), rng.uniform(-1.5, 1.5, count)
+    sizes, turns = rng.uniform(0, 30, (2, count)), rng.uniform(-3, 3, (2, count))
+    extra = [line(4.68, a, 8, p) + line(1.3, b, 25, q) for a, b, p, q in zip(*sizes, *turns, strict=True)]
+    data = jnp.asarray(moved(METABOLITES + np.array(extra), hz, phase) + noise(rng, sd, count))
+    found = jax.jit(lambda d: align(d, SAMPLING, nuisance=NUISANCE)[1])(data)
+    energy, d = np.abs(METABOLITES) ** 2 / sd**2, 2 * np.pi * T
+    bound = np.sqrt(np.linalg.inv([[energy @ d**2, energy @ d], [energy @ d, energy.sum()]])[0, 0])
+    assert np.std(np.asarray(found.frequency) - hz) < 2 * bound
+    with pytest.raises(ValueError, match="takes the place"):
+        align(data, SAMPLING, nuisance=NUISANCE, window=(1.8, 4.2))
