@@ -84,7 +84,7 @@ def main() -> None:
 
     fids, basis, folder = twelve_subjects(data)
     start = time.process_time()
-    model, said = model_of_file(basis, fids.sampling, fids.spectra, {})
+    model, said = model_of_file(basis, fids.sampling, np.asarray(fids.spectra), {})
     print(*said, sep="\n")
     result = fit(model, fids.spectra)
     print(
@@ -102,7 +102,7 @@ def main() -> None:
     folder = data / "svs_3t_press30"
     basis = read_basis(folder / "3t.basis")
     one = read(folder / "data.raw", dwell_time=5e-4, central_frequency=127.786142e6)
-    model, said = model_of_file(basis, one.sampling, one.spectra, {})
+    model, said = model_of_file(basis, one.sampling, np.asarray(one.spectra), {})
     print(*said, sep="\n")
     result = fit(model, one.spectra)
     compare("svs_3t_press30 beside LCModel", ratios(result), lcmodel_ratios(folder / "test-reference-out.csv"))
@@ -112,7 +112,7 @@ def main() -> None:
     many = read(folder / "multi-voxel.met", dwell_time=8e-4, central_frequency=123.23e6)
     for window, correction in (((1.9, 4.0), 0.3), ((0.2, 4.2), 0.3), ((0.2, 4.2), 0.0)):
         options = {"window_ppm": window, "creatine_ch2": correction}
-        model, said = model_of_file(basis, many.sampling, many.spectra, options)
+        model, said = model_of_file(basis, many.sampling, np.asarray(many.spectra), options)
         print(*said, sep="\n")
         result = fit(model, many.spectra)
         compare(

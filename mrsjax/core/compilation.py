@@ -1,6 +1,7 @@
 """How our large programs are compiled."""
 
-from functools import partial
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -9,5 +10,10 @@ import jax
 #: jax 0.12 there is no choice any more.
 OPTIONS = {"xla_cpu_use_fusion_emitters": False} if jax.__version_info__[:2] == (0, 10) else None
 
-#: `equinox.filter_jit` with these options.
-jit = partial(eqx.filter_jit, compiler_options=OPTIONS)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def jit(function: F) -> F:
+    """`equinox.filter_jit` with these options."""
+    return cast(Any, eqx.filter_jit)(function, compiler_options=OPTIONS)

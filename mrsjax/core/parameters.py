@@ -1,6 +1,7 @@
 """Non-linear parameters of a model: a tree of `Parameter`, one for each named quantity, instead of a flat vector with offsets."""
 
 import math
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -45,7 +46,7 @@ class Parameter(eqx.Module):
         dtype, shape = jnp.result_type(float), np.shape(start)
         numbers = np if known else jnp  # no program for each shape where nothing is traced
         fixed = [numbers.broadcast_to(numbers.asarray(x, dtype), shape) for x in (start, lower, upper, mean, sd)]
-        self.start, self.lower, self.upper, self.mean, self.sd = fixed
+        self.start, self.lower, self.upper, self.mean, self.sd = cast(Any, fixed)
         self.unit = unit
 
 

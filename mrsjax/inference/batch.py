@@ -5,6 +5,7 @@ round takes rows that are not finished, advances them by a step and puts them ba
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -47,10 +48,11 @@ def _begin(tree: Tree, theta: Float[np.ndarray, "s p"], m: int) -> State:
     theta = np.clip(theta, np.asarray(tree.lower), np.asarray(tree.upper))
     infinite = np.full(s, np.inf, dtype)
     eye = lambda n: np.tile(np.eye(n, dtype=dtype), (s, 1, 1))  # noqa: E731
-    linear = Linear(infinite, np.zeros((s, m), dtype), np.ones((s, m), bool), eye(m))
-    at = Point(theta, linear, np.zeros((s, p), dtype), eye(p), np.zeros((s, m, p), dtype))
-    count = np.zeros(s, np.int32)
-    return State(at, theta.copy(), np.zeros(s, dtype), np.full(s, 1e-2, dtype), count, count.copy())
+    zeros, count = np.zeros((s, p), dtype), np.zeros(s, np.int32)
+    parts: Any = infinite, np.zeros((s, m), dtype), np.ones((s, m), bool), eye(m)
+    parts = theta, Linear(*parts), zeros, eye(p), np.zeros((s, m, p), dtype)
+    parts = Point(*parts), theta.copy(), np.zeros(s, dtype), np.full(s, 1e-2, dtype), count, count.copy()
+    return State(*parts)
 
 
 @jit

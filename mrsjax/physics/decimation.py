@@ -86,7 +86,7 @@ def _spectra(
 def halved(model: SignalModel) -> SignalModel:
     """The model of the first half of the FIDs: every second frequency of the window."""
     s, n = model.sampling, model.sampling.n_points // 2
-    sampling = Sampling(s.dwell_time, s.central_frequency, n, ppm_ref=s.ppm_ref, nucleus=s.nucleus)
+    sampling = Sampling(s.dwell_time, s.central_frequency, n, ppm_ref=float(s.ppm_ref), nucleus=s.nucleus)
     bins = np.arange(*model.window) - s.n_points // 2
     rows = np.flatnonzero(bins % 2 == 0)
     window = (int(bins[rows[0]]) // 2 + n // 2, int(bins[rows[-1]]) // 2 + n // 2 + 1)

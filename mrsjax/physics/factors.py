@@ -49,7 +49,7 @@ class EddyPhase(Factor):
         return cis(self.phase)
 
     def resampled(self, old, new):
-        return EddyPhase(jnp.interp(new.time, old.time, self.phase), self.name)
+        return eqx.tree_at(lambda f: f.phase, self, jnp.interp(new.time, old.time, self.phase))
 
 
 class ShimDephasing(Factor):

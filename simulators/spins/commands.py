@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from mrsjax.core import BasisSet, Sampling
@@ -26,7 +27,7 @@ def make(
     ideal: bool = False, positions: int = 32, metabolites: str | None = None,
     macromolecules: BasisSet | str | None = None,
     reference: bool = False, fine: bool = False, progress: Callable[[str], None],
-) -> dict[str, BasisSet | BasisSeries]:  # fmt: skip
+) -> Mapping[str, BasisSet | BasisSeries]:  # fmt: skip
     """Basis sets by the name of their condition; `""` for a sequence with one.
 
     `macromolecules`: "parametric" appends our Gaussian lines, a basis its entries (a measured spectrum), to what is not a difference.
@@ -60,8 +61,9 @@ def make(
         out = {"": simulate(systems, made, sampling, **options)}
     if macromolecules is None:
         return out
-    measured = isinstance(macromolecules, BasisSet)
-    append = (lambda b: with_measured(b, macromolecules)) if measured else with_macromolecules
+    append = (
+        partial(with_measured, other=macromolecules) if isinstance(macromolecules, BasisSet) else with_macromolecules
+    )
     return {k: append(b) if k in ("", "off") else b for k, b in out.items()}
 
 

@@ -55,7 +55,11 @@ def whole(recipe, tmp_path_factory):
 def _start(folder: pathlib.Path, out: pathlib.Path, *more: str, wait: float = 0.0, flags: str = ""):
     (folder / "small.yaml").write_text(SMALL)
     root = pathlib.Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": str(root), "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {
+        "PYTHONPATH": str(root),
+        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}",
+        "JAX_PLATFORMS": "cpu",
+    }
     command = [sys.executable, "-c", RUN, str(folder / "small.yaml"), str(out), str(wait), *more]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
