@@ -118,9 +118,25 @@ def write_basis(basis: BasisSet, path: Path) -> None:
     parts = ["\n".join(head)]
     for name, spectrum in zip(basis.names, spectra, strict=True):
         quoted = _quoted(name, 40)
+        made = _made(basis, name)
+        used = f" FILERAW = {_quoted(made, 200)},\n" if made else ""
         parts.append(
-            f" $NMUSED\n XTRASH = 0.\n $END\n $BASIS\n ID = {quoted},\n METABO = {quoted},\n"
+            f" $NMUSED\n{used} XTRASH = 0.\n $END\n $BASIS\n ID = {quoted},\n METABO = {quoted},\n"
             " CONC = 1.,\n TRAMP = 1.,\n VOLUME = 1.,\n ISHIFT = 0\n $END\n"
         )
         parts.append(format_pairs(spectrum))
     write_text(path, "".join(parts))
+
+
+def _made(basis: BasisSet, name: str) -> str:
+    """How an entry was simulated, in the one text of the format that no reader needs; empty for a basis that does not say."""
+    about = basis.origin.header
+    if "program" not in about:
+        return ""
+    source = about.get("systems", {}).get(name, "appended")
+    te = basis.origin.echo_time
+    time = "" if te is None else f", TE {1e3 * te:g} ms"
+    pulses = sum("samples in" in e for e in about.get("events", ()))
+    kind = f"{pulses} shaped pulses" if pulses else "ideal pulses"
+    gamma = f"{1e-6 * about.get('gamma_bar_hz_per_t', float('nan')):.9g} MHz/T"
+    return f"{about['program']} {about.get('version', '')}: {about.get('sequence')}{time}, {kind}, {gamma}; {source}"

@@ -35,6 +35,8 @@ def test_simulate_writes_lcmodel_and_fsl_and_a_second_run_is_cached(run, tmp_pat
     assert set(one.names) == set(two.names)
     np.testing.assert_allclose(one.fids, two.select(one.names).fids, atol=2e-4)
     assert abs(complex(one.select(["Cr"]).fids[0, 0])) == pytest.approx(6.0, abs=1e-3)
+    text = (tmp_path / "a.BASIS").read_text()  # and in short in LCModel's
+    assert "mrsjax simulators.spins 0.1.0: press, TE 35 ms, ideal pulses, 42.5774785 MHz/T; " in text
     about = json.loads((tmp_path / "a.json").read_text())
     assert about["sequence"] == "press" and about["echo_time_s"] == pytest.approx(0.035)
     assert "published values disagree" in first.output
