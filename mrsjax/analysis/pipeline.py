@@ -114,7 +114,7 @@ def analyse(
     - `water`: for water scaling; its FIDs are one, or one for each spectrum.
     - `mask`: boolean, shape of the leading dims (or of the spatial ones): which spectra to fit.
     - `peak`: the resonance that SNR and line width are of.
-    - `model_options`: options of `physics.default_model`; `baseline` may be "auto" (analysis.model_choice).
+    - `model_options`: options of `physics.default_model`; what they leave open is chosen for the file (analysis.model_choice).
     - `method`: another way from spectra to a `FitResult`, e.g. a network, with its own model and basis; None: the fit.
     - `progress`: called with (done, total).
 
