@@ -17,7 +17,7 @@ from mrsjax.core.compilation import jit
 from mrsjax.core.metabolites import is_nuisance
 from mrsjax.core.parameters import field
 from mrsjax.core.results import FitResult, Status
-from mrsjax.inference import batch, fisher, noise, starting
+from mrsjax.inference import batch, fisher, noise, shortening, starting
 from mrsjax.inference.linalg import inverse
 from mrsjax.inference.varpro import Point, Problem, State, Tree, linear_solution, single
 from mrsjax.physics.decimation import decimated, halved
@@ -28,12 +28,6 @@ TOLERANCES = (0.5, 0.1)
 MAX_ITERATIONS = (30, 60)
 #: Amplitude over its standard deviation below which a component's own shift and width are held at the group's.
 DETECTION = 3.0
-#: Parts of the signal's and of the noise's energy: a second half of the FIDs that holds less than one of them is left out of the iterations.
-NEGLIGIBLE = (1e-3, 0.1)
-#: Time by which lines of brain have decayed, s (3 Hz: to 0.14 % of the energy). A shorter half is always needed: weak spectra do not show what it holds.
-DECAYED = 0.35
-#: Error of a spectrum by `decimated`, relative, without and with a baseline that takes up its smooth part.
-DECIMATION_ERROR = (1.2e-3, 7e-5)
 #: Spectra whose states are in memory together (about 0.1 MB each).
 CHUNK = 4096
 
@@ -127,8 +121,7 @@ def _fit_chunk(
     prepared = batch.map_rows(lambda x: _prepare(coarse, half, x[0], x[1], blocks), (clean, theta))
     active = finite & varying & prepared.valid
     signal, late = (np.maximum(x, 0.0) for x in (prepared.energy - points, prepared.late_energy - points / 2))
-    allowed = max(NEGLIGIBLE[0] * signal[active].sum(), NEGLIGIBLE[1] * active.sum() * points / 2)
-    early = half.sampling.n_points * float(half.sampling.dwell_time) > DECAYED and late[active].sum() < allowed
+    early = shortening.first_half_is_enough(half, signal[active], late[active])
     part, problems = (half, prepared.half) if early else (model, prepared.problems)
     shared, short = part.coarse(), decimated(part)
     limit = min(MAX_ITERATIONS[0], max_iterations)
@@ -139,8 +132,7 @@ def _fit_chunk(
     last = run(short, problems, second, active, progress=report)
     data = prepared.problems.data / excess[:, None]
     problems = eqx.tree_at(lambda p: p.data, problems, data)
-    error = DECIMATION_ERROR[model.baseline.columns.shape[1] > 0]
-    strong = active & (signal * error**2 > tolerance) & (max_iterations > 1)
+    strong = active & shortening.decimation_is_seen(model, signal, tolerance) & (max_iterations > 1)
     if strong.any():  # where the short model's error would be seen, the whole model has the last word
         again = run(model, problems, np.asarray(last.at.theta), strong)
         row = lambda x: strong.reshape(-1, *[1] * (x.ndim - 1))  # noqa: E731

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mrsjax.core import to_fid
-from mrsjax.inference import fit
+from mrsjax.inference import fit, shortening
 from mrsjax.physics import EddyPhase
 from mrsjax.physics.decimation import decimated, halved
 from tests.inference.test_fit import synthetic
@@ -86,11 +86,20 @@ def test_the_thinned_baseline_smooths_alike():
 def test_a_fit_ends_where_that_with_the_whole_model_ends(monkeypatch):
     model, fids = synthetic(8, snr=40, seed=5)
     short = fit(model, fids, tolerance=1e-3)
-    module = sys.modules["mrsjax.inference.fit"]
-    monkeypatch.setattr(module, "decimated", lambda m: m)
-    monkeypatch.setattr(module, "NEGLIGIBLE", (-1.0, -1.0))
+    monkeypatch.setattr(sys.modules["mrsjax.inference.fit"], "decimated", lambda m: m)
+    monkeypatch.setattr(shortening, "NEGLIGIBLE", (-1.0, -1.0))
     whole = fit(model, fids, tolerance=1e-3)
     assert np.abs((short.amplitudes - whole.amplitudes) / whole.crlb).max() < 0.05
     for name in ("metabolites.shift", "metabolites.lorentz", "phase.phase_zero"):
         away = np.abs(short.parameters[name] - whole.parameters[name]) / whole.parameters_sd[name]
         assert away.max() < 0.1, name
+
+
+def test_the_second_half_is_left_out_only_where_it_is_noise():
+    """2048 points of 0.5 ms: not where lines outlast the first half, not where it is too short for any line to have decayed."""
+    enough = shortening.first_half_is_enough
+    half, short = halved(brain(2048)), halved(brain(1024))
+    signal, noise = np.array([1e5]), np.array([10.0])
+    assert enough(half, signal, noise) and not enough(half, signal, np.array([500.0]))
+    assert not enough(short, signal, noise)  # 0.26 s
+    assert not enough(half, np.zeros(0), np.zeros(0))
