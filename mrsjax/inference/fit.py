@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float
 
 from mrsjax.core.compilation import jit
 from mrsjax.core.metabolites import is_nuisance
@@ -132,12 +132,19 @@ def _fit_chunk(
     last = run(short, problems, second, active, progress=report)
     data = prepared.problems.data / excess[:, None]
     problems = eqx.tree_at(lambda p: p.data, problems, data)
-    strong = active & shortening.decimation_is_seen(model, signal, tolerance) & (max_iterations > 1)
-    if strong.any():  # where the short model's error would be seen, the whole model has the last word
-        again = run(model, problems, np.asarray(last.at.theta), strong)
-        row = lambda x: strong.reshape(-1, *[1] * (x.ndim - 1))  # noqa: E731
-        last = jax.tree.map(lambda new, old: np.where(row(old), new, old), again, last)
-    return _result(model, problems, last, prepared.noise * scale, excess, active, max_iterations, tolerance)
+    # where the short model's error would be seen, the whole model has the last word
+    strong = active & shortening.decimation_is_seen(model, signal, tolerance)
+    if strong.any() and max_iterations > 1:
+        last = _replaced(last, strong, run(model, problems, np.asarray(last.at.theta), strong))
+    summary = lambda model: batch.map_rows(lambda x: _summary(model, *x), (problems, last.at))  # noqa: E731
+    end = summary(decimated(model))
+    end = _replaced(end, strong, summary(model)) if strong.any() else end
+    return _result(model, problems, last, end, prepared.noise * scale, excess, active, max_iterations, tolerance)
+
+
+def _replaced(old, rows: Bool[np.ndarray, " s"], new):
+    """`old` with some of its rows from `new`."""
+    return jax.tree.map(lambda n, o: np.where(rows.reshape(-1, *[1] * (o.ndim - 1)), n, o), new, old)
 
 
 def _singlet_band(model: SignalModel) -> Float[np.ndarray, " n"]:
@@ -235,10 +242,8 @@ def _excess(model: SignalModel, cost: Float[Array, " s"]) -> Float[Array, " s"]:
     return jnp.sqrt(2.0 * cost / jnp.maximum(points - taken, 1.0))
 
 
-def _result(model, problems, state: State, noise_sd, excess, active, max_iterations, tolerance) -> FitResult:
-    point = state.at
-    theta = point.theta.astype(problems.weight.dtype)
-    end = batch.map_rows(lambda x: _summary(model, *x), (problems, point))
+def _result(model, problems, state: State, end, noise_sd, excess, active, max_iterations, tolerance) -> FitResult:
+    theta = state.at.theta.astype(problems.weight.dtype)
     linear, covariance, values, deviations, dimension, effective, misfit, left = end
     unit = noise_sd * excess  # of the problems
     scale = unit[:, None]
@@ -247,7 +252,8 @@ def _result(model, problems, state: State, noise_sd, excess, active, max_iterati
     misfit = misfit * excess**2
     status = _status(model, state, linear.amplitudes, values, covariance, active, max_iterations, tolerance)
     good = status != Status.INVALID_DATA
-    blank = lambda x: jnp.asarray(np.where(good.reshape(-1, *[1] * (x.ndim - 1)), x, np.nan))  # noqa: E731
+    # `device_put`, not `jnp.asarray`, which compiles a program for each shape
+    blank = lambda x: jax.device_put(np.where(good.reshape(-1, *[1] * (x.ndim - 1)), x, np.nan))  # noqa: E731
     flat = lambda tree: {f"{g}.{n}": blank(v) for g, entries in tree.items() for n, v in entries.items()}  # noqa: E731
     return FitResult(
         amplitudes=blank(linear.amplitudes * scale),
@@ -258,11 +264,10 @@ def _result(model, problems, state: State, noise_sd, excess, active, max_iterati
         baseline_ed=blank(dimension),
         misfit=blank(misfit),
         effective_parameters=blank(effective),
-        status=jnp.asarray(status),
-        iterations=jnp.asarray(state.iterations),
+        status=jax.device_put(status),
+        iterations=jax.device_put(state.iterations),
         cost=blank(linear.cost),
-        state=jax.tree.map(
-            jnp.asarray,
+        state=jax.device_put(
             FitState(theta, linear.amplitudes, unit, problems.log_stiffness, problems.precision, problems.weight),
         ),
         names=model.names,

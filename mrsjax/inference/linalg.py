@@ -12,10 +12,20 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Inexact, Int
 
 
-def _forward(table: Inexact[Array, "r c"], steps: int) -> Inexact[Array, "r c"]:
-    """Gauss elimination of the first `steps` columns; a non-positive pivot is replaced by a tiny positive one."""
-    index = jnp.arange(table.shape[0])
-    tiny = jnp.finfo(table.dtype).eps * jnp.max(jnp.diagonal(table)[:steps].real) + jnp.finfo(table.dtype).tiny
+#: Rows that one loop of rank-one updates works on; larger tables are taken in halves with a matrix product between them, which is fewer bytes.
+PANEL = 48
+
+
+def _forward(table: Inexact[Array, "n c"]) -> Inexact[Array, "n c"]:
+    """Gauss elimination of [a | b] for a symmetric (Hermitian) positive definite a (n, n): [u | v], u upper triangular. A non-positive pivot counts as
+    a tiny positive one."""
+    n = table.shape[0]
+    if n > PANEL:
+        half = n // 2
+        top = _forward(table[:half])
+        rest = _forward(_update(table[half:, half:], top, top[:, half:], half))
+        return jnp.concatenate([top, jnp.pad(rest, ((0, 0), (half, 0)))])
+    index, tiny = jnp.arange(n), _tiny(table)
 
     def step(k, table):
         row = lax.dynamic_index_in_dim(table, k, 0, keepdims=False)
@@ -24,22 +34,35 @@ def _forward(table: Inexact[Array, "r c"], steps: int) -> Inexact[Array, "r c"]:
         factor = jnp.where(index > k, column / pivot, 0.0)
         return table - factor[:, None] * row
 
-    return lax.fori_loop(0, steps, step, table)
+    return lax.fori_loop(0, n, step, table)
+
+
+def _tiny(table: Inexact[Array, "n c"]) -> Float[Array, ""]:
+    """The smallest pivot."""
+    limits = jnp.finfo(table.dtype)
+    return limits.eps * jnp.max(jnp.diagonal(table).real) + limits.tiny
+
+
+def _update(rest, top: Inexact[Array, "n c"], right: Inexact[Array, "n r"], first: int):
+    """`rest` after the elimination of the rows `top`, whose columns from `first` on (as many as `rest` has rows) stand above and beside it."""
+    above = top[:, first : first + rest.shape[0]]
+    pivots = jnp.maximum(jnp.diagonal(top).real, _tiny(top))
+    return rest - jnp.matmul((above / pivots[:, None]).conj().T, right, precision=lax.Precision.HIGHEST)
 
 
 def schur(a: Float[Array, "n n"], b: Float[Array, "n p"], c: Float[Array, "p p"]) -> Float[Array, "p p"]:
     """c - b' a^-1 b for a symmetric positive definite a."""
     n = a.shape[0]
-    return _forward(jnp.block([[a, b], [b.T, c]]), n)[n:, n:]
+    top = _forward(jnp.concatenate([a, b], axis=1))
+    return _update(c, top, top[:, n:], n)
 
 
 def eliminate(a: Inexact[Array, "n n"], b: Inexact[Array, "n r"]) -> Inexact[Array, "n r"]:
     """X with a X = b for a symmetric (Hermitian) positive definite a."""
     n = a.shape[0]
-    table = _forward(jnp.concatenate([a, b], axis=1), n)
+    table = _forward(jnp.concatenate([a, b], axis=1))
     upper, right = table[:, :n], table[:, n:]
-    tiny = jnp.finfo(a.dtype).eps * jnp.max(jnp.diagonal(a).real) + jnp.finfo(a.dtype).tiny
-    pivots = jnp.maximum(jnp.diagonal(upper).real, tiny)
+    pivots = jnp.maximum(jnp.diagonal(upper).real, _tiny(a))
 
     def step(i, x):
         k = n - 1 - i
