@@ -54,15 +54,26 @@ def test_no_drift_is_invented_and_a_window_does_not_come_round():
     assert np.abs(drift.frequency).max() < 0.15 and np.abs(drift.phase).max() < 0.05
 
 
-def test_robust_registration_is_less_misled_by_changing_lipid():
+@pytest.mark.parametrize(("lipid", "most"), [(0.0, 1.2), (15.0, 6.0)])
+def test_robust_registration_in_one_window_beside_the_plain_and_the_bound(lipid, most):
     rng = np.random.default_rng(3)
-    hz, phase = rng.uniform(-5, 5, 32), rng.uniform(-0.5, 0.5, 32)
-    lipid = np.array([line(2.1, a, 8, p) for a, p in zip(rng.uniform(0, 15, 32), rng.uniform(-3, 3, 32), strict=True)])
-    data = jnp.asarray(moved(METABOLITES, hz, phase) + lipid + noise(rng, 0.1, 32))
+    sd, count, window = 1.0, 96, (1.8, 4.2)
+    hz, phase = rng.uniform(-5, 5, count), rng.uniform(-0.5, 0.5, count)
+    sizes, turns = rng.uniform(0, lipid, count), rng.uniform(-3, 3, count)
+    inside = np.array([line(2.1, a, 8, p) for a, p in zip(sizes, turns, strict=True)])
+    data = jnp.asarray(moved(METABOLITES, hz, phase) + inside + noise(rng, sd, count))
     goal = jnp.asarray(METABOLITES)
-    plain = jax.jit(jax.vmap(lambda s: alignment.register(s, goal, SAMPLING)))(data)
-    robust = jax.jit(jax.vmap(lambda s: alignment.register_robust(s, goal, SAMPLING, (1.8, 4.2))))(data)
-    assert np.std(robust.frequency - hz) < 0.7 * np.std(plain.frequency - hz)
+    banded = alignment.band(goal, SAMPLING, window)
+    plain = jax.jit(jax.vmap(lambda s: alignment.register(alignment.band(s, SAMPLING, window), banded, SAMPLING)))(data)
+    robust = jax.jit(jax.vmap(lambda s: alignment.register_robust(s, goal, SAMPLING, window)))(data)
+    # Scale, phase, frequency, and the lipid's complex size unknown, its place and width known.
+    s, other = METABOLITES, [line(2.1, 1, 8), 1j * line(2.1, 1, 8)]
+    j = np.array([2j * np.pi * T * s, 1j * s, s, *(other if lipid else [])])
+    bound = np.sqrt(np.diag(np.linalg.inv(np.real(j.conj() @ j.T) / sd**2)))
+    assert 0.85 * bound[0] < np.std(robust.frequency - hz) < most * bound[0]
+    assert np.std(robust.phase - phase) < (most + 1) * bound[1]
+    if lipid:
+        assert np.std(robust.frequency - hz) < 0.6 * np.std(plain.frequency - hz)
 
 
 def test_nan_and_zero_transients_are_left_alone_and_gradients_are_finite():
