@@ -33,6 +33,11 @@ def correct(
     return fid * cis(-(2.0 * jnp.pi * frequency * sampling.time + phase)).astype(fid.dtype)
 
 
+def wrapped(phase: Float[Array, "*t"]) -> Float[Array, "*t"]:
+    """A phase within +- pi."""
+    return phase - 2.0 * jnp.pi * jnp.round(phase / (2.0 * jnp.pi))
+
+
 def band(fid: Complex[Array, " n"], sampling: Sampling, window: tuple[float, float]) -> Complex[Array, " n"]:
     """The part of a FID inside a window of ppm, with edges of half a cosine over 0.1 ppm.
 

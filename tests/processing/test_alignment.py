@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mrsjax.processing import Target, align, alignment
+from mrsjax.processing import Target, align, align_to_peak, alignment
 
 from .signals import METABOLITES, SAMPLING, T, line, moved, noise
 
@@ -91,3 +91,27 @@ def test_nan_and_zero_transients_are_left_alone_and_gradients_are_finite():
     assert jax.grad(shift)(3.0) == pytest.approx(1.0, abs=1e-5)
     with pytest.raises(ValueError, match="window"):
         align(jnp.asarray(data), SAMPLING, robust=True)
+
+
+def test_a_shift_towards_the_windows_edge_does_not_bias_the_phase():
+    hz, phase = np.linspace(-20, 20, 9), np.linspace(-1.2, 1.2, 9)  # NAA comes within 0.03 ppm of the edge
+    data = jnp.asarray(moved(METABOLITES, hz, phase))
+    _, drift = jax.jit(lambda d: align(d, SAMPLING, window=(1.8, 4.2), target=jnp.asarray(METABOLITES)))(data)
+    np.testing.assert_allclose(drift.frequency, hz, atol=0.01)
+    np.testing.assert_allclose(drift.phase, phase, atol=np.deg2rad(0.1))
+
+
+def test_transients_are_brought_to_a_reference_peak():
+    rng = np.random.default_rng(4)
+    hz, phase = rng.uniform(-20, 20, 24), rng.uniform(-1.5, 1.5, 24)
+    data = moved(METABOLITES, hz, phase) + noise(rng, 0.3, 24)
+    data[3] = np.nan
+    turned, drift = jax.jit(lambda d: align_to_peak(d, SAMPLING, "NAA"))(jnp.asarray(data))
+    good = np.arange(24) != 3
+    # Bound of one line of NAA's size alone.
+    e, d = np.abs(line(2.008, 12)) ** 2 / 0.3**2, 2 * np.pi * T
+    bound = np.sqrt(np.diag(np.linalg.inv([[e @ d**2, e @ d], [e @ d, e.sum()]])))
+    off = (np.asarray(drift.frequency) - hz)[good], (np.asarray(drift.phase) - phase)[good]
+    for error, limit, bias in zip(off, bound, (0.1, 0.03), strict=True):  # neighbours bias the line by up to so much
+        assert np.std(error) < 2 * limit and abs(np.mean(error)) < bias
+    assert np.isnan(turned[3]).all() and drift.frequency[3] == 0
