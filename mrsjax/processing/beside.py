@@ -55,7 +55,9 @@ def changing(
     """
 
     def size(parts):
-        return jnp.sqrt(sum(jnp.sum(jnp.abs(jax.vmap(lambda s: band(s, sampling, w))(fids)) ** 2, -1) for w in parts))
+        return jnp.sqrt(
+            sum(jnp.sum(jnp.abs(jax.vmap(lambda s, w=w: band(s, sampling, w))(fids)) ** 2, -1) for w in parts)
+        )
 
     nuisance = jnp.where(keep, size(windows), jnp.nan)
     metabolites = jnp.nanmedian(jnp.where(keep, size((window,)), jnp.nan))

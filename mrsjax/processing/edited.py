@@ -30,6 +30,7 @@ def align_subspectra(
     """
     seen = jax.vmap(lambda s: alignment.band(s, sampling, window))(fids)
     drift = jax.vmap(lambda s: alignment.register(s, seen[0], sampling, limit_hz=limit_hz))(seen)
+    drift = Drift(drift.frequency.at[0].set(0.0), drift.phase.at[0].set(0.0))
     turned = jax.vmap(lambda s, f, p: alignment.correct(s, sampling, f, p))(fids, drift.frequency, drift.phase)
     return turned, drift
 

@@ -116,7 +116,7 @@ def preprocess_grid(
 
 def _shown(records: list[Record], method: str, details: str, before, after, space) -> None:
     """A record with the usable voxel nearest the middle of the grid."""
-    before = before if before.ndim == 2 else before[:, 0]
+    before, after = (x if x.ndim == 2 else x[:, 0] for x in (before, after))
     place = np.stack(np.unravel_index(np.arange(len(after)), space), axis=1)
     distance = np.sum((place - (np.array(space) - 1) / 2) ** 2, axis=1)
     at = int(np.argmin(np.where(usable(after), distance, np.inf)))

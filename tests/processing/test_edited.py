@@ -14,10 +14,17 @@ OFF, ON = METABOLITES, METABOLITES - line(2.008, 12) + GABA
 
 
 def test_subspectra_are_turned_onto_the_first_without_noise():
-    pair = jnp.asarray(np.stack([OFF, moved(ON, np.array(3.1), np.array(-0.4))]))
-    turned, drift = jax.jit(lambda x: edited.align_subspectra(x, SAMPLING))(pair)
-    assert float(drift.frequency[0]) == 0 and float(drift.frequency[1]) == pytest.approx(3.1, abs=0.05)
-    assert float(drift.phase[1]) == pytest.approx(-0.4, abs=0.02)
+    run = jax.jit(lambda x: edited.align_subspectra(x, SAMPLING))
+    away = lambda fid: jnp.asarray(np.stack([OFF, moved(fid, np.array(3.1), np.array(-0.4))]))  # noqa: E731
+    drift = run(away(OFF))[1]
+    np.testing.assert_allclose(drift.frequency, [0, 3.1], atol=1e-3)
+    np.testing.assert_allclose(drift.phase, [0, -0.4], atol=1e-3)
+    # What is edited leaks into choline's window: an error, but far below the width of a line.
+    pair = away(ON)
+    turned, drift = run(pair)
+    assert float(drift.frequency[1]) == pytest.approx(3.1, abs=0.2) and float(drift.phase[1]) == pytest.approx(
+        -0.4, abs=0.05
+    )
     assert int(edited.edited_condition(turned, SAMPLING)) == 1
     assert int(edited.edited_condition(turned[::-1], SAMPLING)) == 0
     # unaligned, creatine and choline are left in the difference
@@ -68,8 +75,7 @@ def test_mega_data_become_the_difference_spectrum_of_the_truth(mega):
     assert np.ptp(np.asarray(done.drift.frequency)) > 5 and len(done.reasons) == 80
 
 
-def test_conditions_that_take_turns_are_split_and_mistakes_are_said(mega):
-    fids, _, _ = mega
+def test_conditions_that_take_turns_are_split_and_mistakes_are_said():
     rng = np.random.default_rng(0)
     data = np.stack([OFF, ON] * 3) + noise(rng, 0.1, 6)
     made = preprocess(FIDs(data, SAMPLING, ("DIM_DYN",)), split_edited=True)

@@ -6,8 +6,11 @@ import pytest
 from mrsjax import io
 from mrsjax.core import FIDs
 from mrsjax.core.data import Acquisition
+from mrsjax.inference import fit
+from mrsjax.physics import default_model
 from mrsjax.processing import hermitian, lipids, low_rank, preprocess, spatial
 from mrsjax.processing.record import Options
+from tests.physics import examples
 
 from .signals import SAMPLING, T, line, moved, noise
 
@@ -50,7 +53,7 @@ def test_the_variance_of_each_entry_and_along_a_signal_by_monte_carlo():
     truth, _ = maps(rng)
     runs = truth + noise(rng, 1.0, 150, 36)
     found = jax.jit(lambda x: jax.lax.map(low_rank.denoise, x))(jnp.asarray(runs))
-    assert np.all(np.asarray(found.rank) == 3)
+    assert np.mean(np.asarray(found.rank) == 3) > 0.9
     spread = np.std(np.real(np.asarray(found.fids)), axis=0)
     expected = np.sqrt(np.mean(np.asarray(jax.vmap(lambda d: d.sd)(found)) ** 2, axis=0))
     assert np.sqrt(np.mean(spread**2)) == pytest.approx(np.sqrt(np.mean(expected**2)), rel=0.05)
@@ -79,7 +82,7 @@ def test_hamming_in_k_space():
     flat = np.ones((8, 8, 2, 3), complex)
     np.testing.assert_allclose(spatial.hamming(jnp.asarray(flat)), flat, atol=1e-12)
     white = rng.normal(size=(16, 16, 1, 400)) + 0j
-    ratio = np.std(np.real(spatial.hamming(jnp.asarray(white)))) / np.std(white.real)
+    ratio = float(np.std(np.real(spatial.hamming(jnp.asarray(white)))) / np.std(white.real))
     assert spatial.hamming_noise((16, 16, 1)) == pytest.approx(ratio, rel=0.02)
 
 
@@ -94,7 +97,7 @@ def test_lipid_goes_and_metabolites_stay():
          for s, f in zip(rng.uniform(50, 300, (count, 3)), rng.uniform(-3, 3, (count, 3)), strict=True)]
     )  # fmt: skip
     scalp = fat(36) * ring[:, None]
-    leak = rng.uniform(0, 0.1, (36, int(ring.sum()))) @ scalp[ring] * ~ring[:, None]
+    leak = rng.uniform(0, 1.0, (36, int(ring.sum()))) @ scalp[ring] * ~ring[:, None]
     metabolites = truth * ~ring[:, None]
     given = metabolites + scalp + leak + noise(rng, sd, 36)
     found, beta = jax.jit(lambda x: lipids.remove_lipids(x, jnp.asarray(ring), SAMPLING))(jnp.asarray(given))
@@ -152,3 +155,25 @@ def test_coils_and_transients_of_a_grid():
     found = np.asarray(done.fids.data).reshape(36, -1)
     size = np.abs(np.sum(found * given.conj(), axis=1)) / np.linalg.norm(found, axis=1) / np.linalg.norm(given, axis=1)
     assert size.min() > 0.98
+
+
+def test_fitted_amplitudes_of_denoised_spectra_scatter_by_the_bound_of_the_noise_before():
+    chosen = ("NAA", "Cr", "GPC")
+    basis = examples.basis(512).select(chosen)
+    sampling = examples.sampling(512)
+    model = default_model(basis, sampling, **examples.PLAIN)
+    rng = np.random.default_rng(6)
+    x, y = np.meshgrid(np.linspace(-1, 1, 6), np.linspace(-1, 1, 6), indexing="ij")
+    weights = np.stack([10 + 4 * x, 8 - 3 * y, 2 + 0.8 * x * y], axis=-1).reshape(36, 3)
+    clean = weights @ np.asarray(basis.fids) * np.exp(-4 * np.pi * np.asarray(sampling.time))
+    runs, sd = 10, 2.0
+    given = clean + sd * (rng.normal(size=(runs, *clean.shape)) + 1j * rng.normal(size=(runs, *clean.shape)))
+    found = jax.jit(lambda x: jax.lax.map(low_rank.denoise, x))(jnp.asarray(given))
+    stack, before = np.asarray(found.fids).reshape(runs * 36, -1), float(np.mean(found.noise_sd))
+    assert before == pytest.approx(sd, rel=0.02)
+    carried, apparent = fit(model, stack, noise_sd=before), fit(model, stack)
+    amplitudes = np.asarray(carried.amplitudes).reshape(runs, 36, 3)
+    scatter = np.sqrt(np.mean(np.var(amplitudes, axis=0, ddof=1), axis=0))
+    rms = lambda r: np.sqrt(np.mean(np.asarray(r.crlb) ** 2, axis=0))  # noqa: E731
+    np.testing.assert_allclose(scatter, rms(carried), rtol=0.15)
+    assert np.all(rms(apparent) < 0.6 * scatter)
