@@ -28,8 +28,8 @@ from mrsjax.processing.noise import noise_power
 WATER_PPM = (4.35, 4.95)
 #: The analysis band is wider than the window by this, ppm: a line at the edge of the window is then seen whole.
 MARGIN_PPM = 0.15
-#: Eigenvalues of Y^H Y up to this multiple of the mean of noise alone are noise; the bound for white columns is (1 + sqrt(K / L))^2 (Marchenko & Pastur 1967).
-EDGE = 3.0
+#: Eigenvalues of Y^H Y up to this multiple of the mean of noise alone are noise; the bound for white columns is (1 + sqrt(K / L))^2 (Marchenko & Pastur 1967), 1.34 for K / L = 19 / 768.
+EDGE = 1.5
 
 
 class Exponentials(eqx.Module):

@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,7 +37,7 @@ def test_subspectra_are_turned_onto_the_first_without_noise():
 def mega():
     """Recipe r2: 40 transients of OFF and ON, each with its own frequency and phase, and the clean pair."""
     made = recipe("r2").simulator
-    sample = jax.jit(made.sample)(jax.random.key(3))
+    sample = eqx.filter_jit(made.sample)(jax.random.key(3))
     s = made.model.sampling
     from mrsjax.core import Sampling
 
