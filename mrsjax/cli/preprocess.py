@@ -25,7 +25,7 @@ FILES = ("preprocessed.nii.gz", "water.nii.gz", "difference.nii.gz", "sum.nii.gz
 )
 @click.option("--config", type=click.Path(), help="Settings of the steps, YAML (see docs/processing.md).")
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
-def preprocess(raw: str, out: str, **given):
+def preprocess(raw: str, out: str, **given: Any):
     """Raw coils and transients of RAW to clean spectra, by the dims of the file.
 
     DIR gets preprocessed.nii.gz, water.nii.gz (with --water), difference.nii.gz and sum.nii.gz (edited data),
@@ -51,7 +51,7 @@ def _dataset(root: str, out: Path, given: dict[str, Any]) -> int:
     for subject in found:
         click.echo(f"{subject.name}:")
         try:
-            one = given | {"water": subject.options.get("water")}
+            one: dict[str, Any] = given | {"water": subject.options.get("water")}
             process(str(subject.data), out / subject.folder, **one, named=subject.processed)
         except (ValueError, OSError) as error:
             failed += 1

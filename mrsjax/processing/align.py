@@ -59,7 +59,9 @@ def align(
     clean = jnp.where(good[:, None], fids, 0.0)
 
     def seen(signals):
-        return signals if window is None or robust else jax.vmap(lambda s: alignment.band(s, sampling, window))(signals)
+        if window is None or robust:
+            return signals
+        return jax.vmap(lambda s, w=window: alignment.band(s, sampling, w))(signals)
 
     def back(drift: Drift):
         return jax.vmap(lambda s, f, p: alignment.correct(s, sampling, f, p))(clean, drift.frequency, drift.phase)
@@ -79,19 +81,20 @@ def align(
 
     zeros = jnp.zeros(len(fids), clean.real.dtype)
     drift = Drift(zeros, zeros)
-    if not isinstance(target, Target):
-        goal = seen(jnp.asarray(target)[None])[0]
-        for _ in range(1 if window is None or robust else 2):
-            drift = against(goal, drift)
-    elif target is Target.FIRST:
-        goal = template(seen(clean)[jnp.argmax(keep)])
-        for _ in range(1 if window is None or robust else 2):
-            drift = against(goal, drift)
+    if not isinstance(target, Target) or target is Target.FIRST:
+        first = isinstance(target, Target)
+        goal = template(seen(clean)[jnp.argmax(keep)]) if first else seen(jnp.asarray(target)[None])[0]
+        times = 1 if window is None or robust else 2
+        drift = jax.lax.fori_loop(0, times, lambda _, drift: against(goal, drift), drift)
     else:
         make = alignment.mean_target if target is Target.MEAN else alignment.median_target
-        drift = against(template(alignment.typical(seen(clean), keep)), drift)
-        for _ in range(rounds - 1):
-            drift = against(template(make(seen(back(drift)), keep), jnp.sum(keep)), drift)
+
+        def again(turn, drift):  # the loop's body is compiled once
+            typical = alignment.typical(seen(clean), keep)
+            goal = jnp.where(turn == 0, typical, make(seen(back(drift)), keep))
+            return against(template(goal, jnp.where(turn == 0, 1, jnp.sum(keep))), drift)
+
+        drift = jax.lax.fori_loop(0, rounds, again, drift)
         middle = jnp.nanmedian(jnp.where(keep, drift.frequency, jnp.nan))
         drift = Drift(drift.frequency - jnp.nan_to_num(middle), drift.phase)
     drift = Drift(jnp.where(good, drift.frequency, 0.0), jnp.where(good, alignment.wrapped(drift.phase), 0.0))

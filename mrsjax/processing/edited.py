@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Int
 
 from mrsjax.core import Sampling
-from mrsjax.processing import alignment
+from mrsjax.processing.align import align
 from mrsjax.processing.alignment import Drift
 from mrsjax.processing.phasing import PEAKS, fit_peak
 
@@ -28,11 +28,9 @@ def align_subspectra(
 
     The scale a is for the minimum only: the sub-spectra keep their sizes. A window with edited lines in it turns their change into an error of frequency and phase.
     """
-    seen = jax.vmap(lambda s: alignment.band(s, sampling, window))(fids)
-    drift = jax.vmap(lambda s: alignment.register(s, seen[0], sampling, limit_hz=limit_hz))(seen)
+    turned, drift = align(fids, sampling, target=fids[0], window=window, limit_hz=limit_hz)
     drift = Drift(drift.frequency.at[0].set(0.0), drift.phase.at[0].set(0.0))
-    turned = jax.vmap(lambda s, f, p: alignment.correct(s, sampling, f, p))(fids, drift.frequency, drift.phase)
-    return turned, drift
+    return turned.at[0].set(fids[0]), drift
 
 
 def edited_condition(fids: Complex[Array, "2 n"], sampling: Sampling) -> Int[Array, ""]:

@@ -162,5 +162,5 @@ def _combined(conditions, which: int, fids: FIDs, records) -> dict[str, FIDs]:
     words = {"difference": "Subtraction of sub-spectra", "sum": "Addition of sub-spectra"}
     for name, data in parts.items():
         details = f"{name} of DIM_EDIT, in {name}.nii.gz"
-        records.append(Record(words[name], details, conditions[which], data))
+        records.append(Record(words[name], details, conditions[which], np.asarray(data)))
     return {k: FIDs(np.asarray(v), fids.sampling, (), fids.acquisition) for k, v in parts.items()}

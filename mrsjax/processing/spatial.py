@@ -26,6 +26,6 @@ def hamming(grid: Complex[Array, "x y z *rest n"]) -> Complex[Array, "x y z *res
     return out.astype(grid.dtype)
 
 
-def hamming_noise(shape: tuple[int, int, int]) -> float:
+def hamming_noise(shape: tuple[int, ...]) -> float:
     """Standard deviation of white noise behind `hamming` over that before it: the root mean square of the weights."""
     return float(np.sqrt(np.prod([np.mean(_weights(n) ** 2) for n in shape])))
