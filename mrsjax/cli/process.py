@@ -51,7 +51,7 @@ STEPS = {
     "average": Step(
         "Signal averaging", "Mean of the transients.", {"weighted": ("By inverse variance.", _FLAG)}
     ),
-    "ecc": Step("Eddy current correction", "Klose 1990; own phase without a reference.", {"reference": _REFERENCE}),
+    "ecc": Step("Eddy current correction", "Klose 1990; own water without a reference.", {"reference": _REFERENCE}),
     "remove-water": Step(
         "Nuisance peak removal",
         "Lines in a window, by HLSVD.",

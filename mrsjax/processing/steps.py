@@ -100,9 +100,10 @@ def average(fids: FIDs, *, weighted: bool) -> Done:
 
 
 def ecc(fids: FIDs, *, reference: FIDs | None) -> Done:
-    """Klose's correction; without a reference the phase of the data's own water."""
+    """Klose's correction; without a reference the phase of the data's own water, as HLSVD finds it."""
     if reference is None:
-        return _each(fids, lambda s: eddy.klose(s, s, fids.sampling)), "klose, its own phase"
+        own = remove_peaks_all(np.asarray(fids.spectra), BandHLSVD(fids.sampling))[1]
+        return _each(fids, lambda s, r: eddy.klose(s, r, fids.sampling), own), "klose, its own water by HLSVD"
     check_reference(fids, reference, "--reference")
     with_dims = np.asarray(reference.data)
     if DYNAMIC in reference.dims:

@@ -81,7 +81,7 @@ def test_a_chain_of_steps_is_logged_and_ends_at_the_truth(folder, command):
     ("name", "options"),
     [
         ("phase", ["--zero-deg", "90"]), ("apodise", ["--lorentz-hz", "3"]), ("zero-fill", ["--points", "600"]),
-        ("truncate", ["--first", "2"]), ("interpolate", ["--factor", "2"]), ("denoise", []), ("hamming", []), ("ecc", []),
+        ("truncate", ["--first", "2"]), ("interpolate", ["--factor", "2"]), ("denoise", []), ("hamming", []),
         ("remove-lipid", ["--mask", "ring.nii.gz"]),
     ],
 )  # fmt: skip
@@ -102,6 +102,17 @@ def test_the_other_steps_on_a_grid(folder, command, name, options):
         np.testing.assert_allclose(y, wanted[name](), atol=1e-4)
     assert not np.array_equal(x, y) and after.dims == ("x", "y", "z")
     assert (after.acquisition.noise_sd is not None) == (name == "denoise")
+
+
+def test_eddy_currents_without_a_reference_by_the_datas_own_water(folder, command):
+    current = np.exp(1j * (0.4 + 1.5 * np.exp(-np.asarray(SAMPLING.time) / 0.03)))
+    io.write(FIDs((METABOLITES + line(4.65, 400, 6)) * current, SAMPLING), folder / "bent.nii.gz")
+    code, _, stderr = command("process", "ecc", folder / "bent.nii.gz", "-o", folder / "straight.nii.gz")
+    assert code == 0, stderr
+    found = np.asarray(io.read(folder / "straight.nii.gz").data)
+    bent, straight = METABOLITES * (current - 1), found - METABOLITES - line(4.65, 400, 6)
+    late = slice(20, None)
+    assert np.linalg.norm(straight[late]) < 0.3 * np.linalg.norm((bent + line(4.65, 400, 6) * (current - 1))[late])
 
 
 def test_mistakes_are_one_line(folder, command):
@@ -129,7 +140,10 @@ def test_a_bids_dataset_becomes_a_derivative_that_batch_can_read(command, tmp_pa
         io.write(FIDs(data, SAMPLING, ("DIM_DYN",), about), place / f"sub-{subject}_svs.nii.gz")
         io.write(FIDs(line(4.65, 3000, 6), SAMPLING, (), about), place / f"sub-{subject}_mrsref.nii.gz")
     (tmp_path / "bids" / "dataset_description.json").write_text(json.dumps({"Name": "x", "BIDSVersion": "1.10.0"}))
-    code, stdout, stderr = command("preprocess", tmp_path / "bids", "-o", tmp_path / "out")
+    (tmp_path / "few.yaml").write_text("{align: false, remove_water: false, reference: null}")
+    code, stdout, stderr = command(
+        "preprocess", tmp_path / "bids", "--config", tmp_path / "few.yaml", "-o", tmp_path / "out"
+    )
     assert code == 2 and "1 preprocessed, 1 failed" in stdout and "sub-02_svs failed: data: wanted data" in stderr
     made = sorted(p.name for p in (tmp_path / "out" / "sub-01" / "mrs").iterdir())
     assert made == [
