@@ -131,13 +131,15 @@ def analyse(
     spectra = np.asarray(fids.spectra)[index]
     if method is None:
         model, choice = model_of_file(basis, fids.sampling, spectra, model_options or {})
-        result = fit(model, spectra, progress=progress)
+        result = fit(model, spectra, noise_sd=fids.acquisition.noise_sd, progress=progress)
     else:
         model, choice = method.model, method.notes
         result = method.estimate(spectra, progress)
     curves, quality = _curves_and_quality(model, result, spectra, fids, peak)
     quantities = quantify(result, None if water is None else _reference(water, fids, basis, index))
     doubts = (*choice, *_doubts(quantities, quality, water is not None))
+    if fids.acquisition.noise_sd is not None:
+        doubts += (DENOISED,)
     return Analysis(
         fids,
         basis,
@@ -152,6 +154,12 @@ def analyse(
         "" if method is None else method.name,
     )
 
+
+#: Of files that carry the noise before denoising.
+DENOISED = (
+    "The data were denoised: the CRLBs are those of the noise before it; SNR and FQN are of the noise that is left and say little; signals too weak for the"
+    " denoising's rank are biased, which no bound shows."
+)
 
 #: Total creatine of living brain lies well inside these bounds, mmol/kg (Gudmundson 2023: 6 to 12).
 PLAUSIBLE_TCR = (2.0, 40.0)

@@ -101,20 +101,13 @@ def _one(subject, given: Mapping[str, Any], config: str | None, device: str, red
 
 
 def _index(root: Path, rows: list[dict[str, Any]], *, bids: bool) -> None:
-    from mrsjax.cli.outcome import versions
+    from mrsjax.cli.outcome import derivative
     from mrsjax.report.index import render_index, summary_csv, summary_rows
-    from mrsjax.report.tables import finite
 
     made = summary_rows(rows)
     files = {"index.html": render_index(made, root.absolute().name), "summary.csv": summary_csv(made)}
     if bids:
-        about = {
-            "Name": "mrsjax results",
-            "BIDSVersion": "1.10.0",
-            "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": "mrsjax", "Version": versions()["mrsjax"]}],
-        }
-        files["dataset_description.json"] = json.dumps(finite(about), indent=1) + "\n"
+        files["dataset_description.json"] = derivative()
     root.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         from mrsjax.io.content import write_bytes

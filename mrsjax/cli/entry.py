@@ -16,6 +16,7 @@ VERBS = {
     "batch": "Fit many files or a BIDS folder; resumes after an interruption.",
     "convert": "Convert data or a basis set to another format.",
     "preprocess": "Raw coils and transients to one clean spectrum, with a report of each step.",
+    "process": "One step of the processing on a file: align, average, ecc, remove-water, ...",
     "run": "Preprocess, fit and report in one go.",
     "shim": "Shim currents for a voxel of a field map, judged by the spectrum.",
     "train": "Train a network on artificial data; resumes after an interruption.",

@@ -53,7 +53,7 @@ def load(settings: FitSettings, given: BasisSet | None = None) -> Inputs:
     notes += dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning))
     if settings.control is not None and (left := unused(settings.control)):
         notes.append(f"Options of {Path(settings.control).name} without a counterpart here: {left}.")
-    mask = None if settings.mask is None else _volume(settings.mask) != 0
+    mask = None if settings.mask is None else volume(settings.mask) != 0
     return Inputs(fids, basis, water, mask, tuple(notes))
 
 
@@ -143,7 +143,7 @@ def _table(settings: FitSettings, field: float) -> RelaxationTable:
 def _tissue(settings: FitSettings, fids: FIDs) -> Tissue | None:
     if settings.tissue is None:
         return None
-    parts = {k: v if isinstance(v, int | float) else _volume(v) for k, v in settings.tissue.items()}
+    parts = {k: v if isinstance(v, int | float) else volume(v) for k, v in settings.tissue.items()}
     spatial = tuple(n for n, d in zip(fids.data.shape, fids.dims, strict=False) if d in SPACE)
     shape = fids.data.shape[:-1]
     for name, part in parts.items():
@@ -158,7 +158,7 @@ def _tissue(settings: FitSettings, fids: FIDs) -> Tissue | None:
     return Tissue(parts["gm"], parts["wm"], parts["csf"])
 
 
-def _volume(path: str) -> np.ndarray:
+def volume(path: str) -> np.ndarray:
     """A three-dimensional NIfTI image, or a .npy array without pickled objects."""
     if not Path(path).is_file():
         raise ValueError(f"{path}: wanted a NIfTI or .npy file, found none")

@@ -49,6 +49,19 @@ def versions() -> dict[str, str]:
     return {"mrsjax": found.pop("mrsjax"), **found}
 
 
+def derivative() -> str:
+    """dataset_description.json of a BIDS derivative."""
+    import json
+
+    about = {
+        "Name": "mrsjax results",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "mrsjax", "Version": versions()["mrsjax"]}],
+    }
+    return json.dumps(about, indent=1) + "\n"
+
+
 def write(
     analysis: Analysis,
     out: Path,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-FILES = ("preprocessed.nii.gz", "water.nii.gz", "report.html", "run.yaml")
+#: Name in the folder of results of each file that is always or sometimes written.
+FILES = ("preprocessed.nii.gz", "water.nii.gz", "difference.nii.gz", "sum.nii.gz", "report.html", "run.yaml")
 
 
 @click.command()
@@ -17,22 +19,67 @@ FILES = ("preprocessed.nii.gz", "water.nii.gz", "report.html", "run.yaml")
     "--water", type=click.Path(), help="Unsuppressed water, same coils: coil weights, eddy currents, scaling."
 )
 @click.option("--ecc", type=click.Path(), help="Water reference for eddy currents alone.")
+@click.option("--edited", is_flag=True, help="Conditions of editing take turns among the transients (no DIM_EDIT).")
+@click.option(
+    "--lipid-mask", type=click.Path(), help="Grids: NIfTI image of the voxels with scalp lipid, to be removed."
+)
 @click.option("--config", type=click.Path(), help="Settings of the steps, YAML (see docs/processing.md).")
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
-def preprocess(raw: str, water: str | None, ecc: str | None, config: str | None, out: str):
-    """Raw coils and transients of RAW to one clean spectrum, by the dims of the file.
+def preprocess(raw: str, out: str, **given: Any):
+    """Raw coils and transients of RAW to clean spectra, by the dims of the file.
 
-    DIR gets preprocessed.nii.gz, water.nii.gz (with --water), report.html and run.yaml.
+    DIR gets preprocessed.nii.gz, water.nii.gz (with --water), difference.nii.gz and sum.nii.gz (edited data),
+    report.html and run.yaml. RAW may be a BIDS dataset: each of its spectra with its mrsref; DIR is then a derivative.
     """
-    process(raw, water, ecc, config, Path(out))
+    if Path(raw).is_dir():
+        return _dataset(raw, Path(out), given)
+    process(raw, Path(out), **given)
 
 
-def process(raw: str, water: str | None, ecc: str | None, config: str | None, out: Path) -> Any:
-    """Preprocesses files into a folder and returns the `Preprocessed`."""
+def _dataset(root: str, out: Path, given: dict[str, Any]) -> int:
+    """Each spectrum of a BIDS dataset; one that fails is said and does not stop the rest."""
+    from mrsjax.cli import outcome, subjects
+    from mrsjax.cli.words import in_options
+
+    wrong = [f"--{k.replace('_', '-')}" for k in ("water", "ecc", "lipid_mask") if given[k] is not None]
+    if wrong:
+        raise ValueError(
+            f"{', '.join(wrong)}: wanted one file as RAW, found a folder; BIDS names say which water is whose"
+        )
+    found = subjects.find([root], None)
+    failed = 0
+    for subject in found:
+        click.echo(f"{subject.name}:")
+        try:
+            one: dict[str, Any] = given | {"water": subject.options.get("water")}
+            process(str(subject.data), out / subject.folder, **one, named=subject.processed)
+        except (ValueError, OSError) as error:
+            failed += 1
+            click.echo(f"mrsjax: {subject.name} failed: {in_options(' '.join(str(error).split()))}", err=True)
+    if any(s.folder.parts[-1:] == ("mrs",) for s in found):
+        from mrsjax.io.content import write_bytes
+
+        write_bytes(out / "dataset_description.json", outcome.derivative().encode("utf-8"))
+    click.echo(f"{len(found) - failed} preprocessed, {failed} failed")
+    return 2 if failed else 0
+
+
+def process(
+    raw: str,
+    out: Path,
+    *,
+    water: str | None,
+    ecc: str | None,
+    config: str | None,
+    edited: bool = False,
+    lipid_mask: str | None = None,
+    named: Callable[[str], str] = str,
+) -> Any:
+    """Preprocesses files into a folder, under the names that `named` gives those of `FILES`, and returns the `Preprocessed`."""
     from mrsjax.report.folder import check_folder, write_folder
 
     settings = read_settings(config)
-    check_folder(out, list(FILES))
+    check_folder(out, [named(f) for f in FILES], named("run.yaml"))
     from mrsjax.cli import outcome
     from mrsjax.cli.console import interruptible, phases, start_jax
 
@@ -42,12 +89,16 @@ def process(raw: str, water: str | None, ecc: str | None, config: str | None, ou
 
         def work():
             from mrsjax import io
+            from mrsjax.cli.inputs import volume
+            from mrsjax.processing import Options
             from mrsjax.processing import preprocess as steps
 
             say("reading")
             data = io.read(raw)
             references = {k: None if v is None else io.read(v) for k, v in (("water", water), ("ecc", ecc))}
-            return steps(data, **references, options=options(settings), say=say)
+            mask = None if lipid_mask is None else volume(lipid_mask) != 0
+            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+            return steps(data, **references, split_edited=edited, lipid=mask, options=Options(**values), say=say)
 
         done = interruptible(work)
         for note in done.notes:
@@ -58,27 +109,43 @@ def process(raw: str, water: str | None, ecc: str | None, config: str | None, ou
         from mrsjax import io
         from mrsjax.report import preprocessing
 
-        named = {"data": raw, "water": water, "ecc": ecc}
+        paths = {"data": raw, "water": water, "ecc": ecc, "lipid_mask": lipid_mask}
         run = {
             "title": Path(raw).name,
             "started": clock.started,
             "device": device,
             "versions": outcome.versions(),
-            "options": {k: str(Path(v).absolute()) for k, v in named.items() if v is not None} | {"steps": settings},
+            "options": {k: str(Path(v).absolute()) for k, v in paths.items() if v is not None}
+            | {"edited": edited, "steps": settings},
         }
         page = preprocessing.render(done, run)
-        log = [{"method": r.method, "details": r.details} for r in done.records]
-        record = {"schema": "mrsjax-preprocess/1.0", **run, "applied": log, "notes": list(done.notes)}
+        log = [(r.method, r.details) for r in done.records]
+        record = {"schema": "mrsjax-preprocess/1.0", **run, "notes": list(done.notes)}
+        record["applied"] = [{"method": method, "details": details} for method, details in log]
         out.mkdir(parents=True, exist_ok=True)
-        io.write(done.fids, out / FILES[0], steps=[(r.method, r.details) for r in done.records])
+        io.write(done.fids, out / named("preprocessed.nii.gz"), steps=_of_file(log, ""))
+        for name, fids in done.combined.items():
+            io.write(fids, out / named(f"{name}.nii.gz"), steps=_of_file(log, name))
         if done.water is not None:
-            io.write(done.water, out / FILES[1], method="Eddy current correction", details="klose, its own phase")
+            io.write(
+                done.water,
+                out / named("water.nii.gz"),
+                method="Eddy current correction",
+                details="klose, its own phase",
+            )
         text = "# Written by mrsjax preprocess.\n" + yaml.safe_dump(record, sort_keys=False)
-        write_folder(out, {"report.html": page, "run.yaml": text})
+        write_folder(out, {named("report.html"): page, named("run.yaml"): text}, named("run.yaml"))
     for step in preprocessing.qualities(done):
         click.echo(f"  {step.method}: {step.details}; SNR {step.snr:.1f}, FWHM {step.fwhm_hz:.1f} Hz")
-    click.echo(f"Report: {out / 'report.html'}")
+    click.echo(f"Report: {out / named('report.html')}")
     return done
+
+
+def _of_file(log: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:
+    """The steps that made one file: the last ones of edited data each make a file of their own."""
+    own = ("Subtraction of sub-spectra", "Addition of sub-spectra")
+    mine = {"difference": own[0], "sum": own[1]}.get(name)
+    return [step for step in log if step[0] not in own or step[0] == mine]
 
 
 def read_settings(path: str | None) -> dict[str, Any]:
@@ -99,37 +166,28 @@ def read_settings(path: str | None) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path}: wanted settings as 'name: value' lines, found {type(content).__name__}")
     from mrsjax.processing import Options
+    from mrsjax.processing.phasing import PEAKS
 
+    words = {"target": ("mean", "median", "first", *PEAKS), "reference": (None, *PEAKS), "beside": (None, True, False)}
     defaults = {f.name: f.default for f in dataclasses.fields(Options)}
     unknown = [str(k) for k in content if k not in defaults]
     if unknown:
         raise ValueError(f"{path}: unknown settings {', '.join(unknown)}; known are {', '.join(defaults)}")
     for name, value in content.items():
         wanted = defaults[name]
-        if isinstance(wanted, bool):
+        if name in words:
+            fits = not isinstance(value, list | dict) and value in words[name]
+        elif isinstance(wanted, bool):
             fits = isinstance(value, bool)
         elif isinstance(wanted, tuple):
             fits = isinstance(value, list) and len(value) == 2 and all(_is_number(v) for v in value)
-        elif isinstance(wanted, int | float):
-            fits = _is_number(value) and (isinstance(value, int) or not isinstance(wanted, int))
         else:
-            fits = value in (("mean", "median", "first") if name == "target" else (None, "NAA", "Cr", "Cho", "water"))
+            fits = _is_number(value) and (isinstance(value, int) or not isinstance(wanted, int))
         if not fits:
-            raise ValueError(
-                f"{path}: {name}: wanted a value like {getattr(wanted, 'value', wanted)!r}, found {value!r}"
-            )
+            kind = f"one of {', '.join(map(str, words[name]))}" if name in words else f"a value like {wanted!r}"
+            raise ValueError(f"{path}: {name}: wanted {kind}, found {value!r}")
     return content
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def options(settings: dict[str, Any]):
-    """The settings as `processing.Options`."""
-    from mrsjax.processing import Options, Target
-
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-    if "target" in values:
-        values["target"] = Target(values["target"])
-    return Options(**values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import click
@@ -12,16 +13,17 @@ import click
 @click.option("--basis", type=click.Path(), required=True, help="Basis set: LCModel .BASIS, FSL-MRS folder.")
 @click.option("--water", type=click.Path(), help="Unsuppressed water, same coils.")
 @click.option("--ecc", type=click.Path(), help="Water reference for eddy currents alone.")
+@click.option("--edited", is_flag=True, hidden=True, help="Conditions of editing take turns among the transients.")
 @click.option("--tissue", metavar="gm=..,wm=..,csf=..", help="Volume fractions.")
 @click.option("--te-ms", type=float, help="Echo time, where the file does not say it.")
 @click.option("--tr-s", type=float, help="Repetition time, where the file does not say it.")
 @click.option("--steps", type=click.Path(), hidden=True, help="Settings of the preprocessing, YAML.")
 @click.option("--config", type=click.Path(), help="Settings of the fit, YAML.")
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
-def run(raw, basis, water, ecc, steps, config, out, **timing):
+def run(raw, basis, water, ecc, edited, steps, config, out, **timing):
     """From RAW coils and transients to concentrations and two reports.
 
-    DIR gets what `mrsjax fit` writes; DIR/preprocessing what `mrsjax preprocess` writes.
+    Of edited data the difference (edited minus unedited) is fitted: BASIS is that of the difference. DIR gets what `mrsjax fit` writes; DIR/preprocessing what `mrsjax preprocess` writes.
     """
     from mrsjax.cli.outcome import FILES
     from mrsjax.cli.settings import resolve
@@ -43,7 +45,9 @@ def run(raw, basis, water, ecc, steps, config, out, **timing):
 
     from mrsjax.cli.preprocess import process
 
-    process(raw, water, ecc, steps, clean)
+    done = process(raw, clean, water=water, ecc=ecc, config=steps, edited=edited)
+    if done.combined:
+        settings = dataclasses.replace(settings, data=str(clean / "difference.nii.gz"))
     from mrsjax.cli import inputs
     from mrsjax.cli.job import run as fit
 

@@ -27,6 +27,12 @@ class Subject:
     named: Callable[[str], str]
     options: dict[str, Any]
 
+    def processed(self, name: str) -> str:
+        """The name of an output of preprocessing: spectra keep the suffix of the data, their water is an `mrsref` of the same entities."""
+        if name == "water.nii.gz" and self.named(name) != name:
+            return self.named("preprocessed.nii.gz").rpartition("_")[0] + "_mrsref.nii.gz"
+        return self.named(name)
+
 
 def find(inputs: Sequence[str], water: str | None) -> list[Subject]:
     """The subjects of files and folders, in order.

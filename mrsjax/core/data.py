@@ -23,6 +23,7 @@ class Acquisition:
     """What a file says of its acquisition. `None` where it says nothing: no value is ever invented.
 
     `echo_time`, `repetition_time`, `inversion_time`, `mixing_time` in s; `affine` maps voxel indices to patient space (mm, RAS+, 4x4);
+    `noise_sd`: standard deviation of the real part of the noise of each point, where processing has left too little of it to be measured (denoising);
     `header` is the rest of the file's header as read; `source` the path.
     """
 
@@ -33,6 +34,7 @@ class Acquisition:
     sequence: str | None = None
     field_strength: float | None = None
     affine: Float[np.ndarray, "4 4"] | None = None
+    noise_sd: float | None = None
     header: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     source: str | None = None
 

@@ -59,6 +59,7 @@ def fit(
     fids: Complex[Array | np.ndarray, "s n"],
     *,
     start: Values | None = None,
+    noise_sd: float | None = None,
     tolerance: float = TOLERANCES[1],
     max_iterations: int = MAX_ITERATIONS[1],
     progress: Callable[[int, int], None] | None = None,
@@ -71,6 +72,7 @@ def fit(
     - `fids`: (spectra, points), on the model's sampling; any scale.
     - `start`: where to begin, e.g. from a network: values of the parameters of `model.coarse()`, leading axis the spectra, in place of the
       correlation with a typical spectrum.
+    - `noise_sd`: standard deviation of the real part of each point's noise, for spectra that do not show it any more (denoised ones); measured in each by default.
     - `tolerance`: predicted decrease of chi^2 / 2 at which a spectrum has converged.
     - `max_iterations`: of each stage, the evaluation of its starting point counted; 1 gives the exact amplitudes at `start`.
     - `progress`: called as `progress(done, total)` as spectra finish.
@@ -95,13 +97,19 @@ def fit(
                 progress(first + done, total)
 
         given = None if start is None else jax.tree.map(lambda x, first=first: x[first : first + CHUNK], start)
-        parts.append(_fit_chunk(model, chunk, given, tolerance, max_iterations, report))
+        parts.append(_fit_chunk(model, chunk, given, noise_sd, tolerance, max_iterations, report))
         report(len(chunk), None)
     return parts[0] if len(parts) == 1 else jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
 
 
 def _fit_chunk(
-    model: SignalModel, fids: Complex[np.ndarray, "s n"], start: Values | None, tolerance, max_iterations, report
+    model: SignalModel,
+    fids: Complex[np.ndarray, "s n"],
+    start: Values | None,
+    noise_sd,
+    tolerance,
+    max_iterations,
+    report,
 ) -> FitResult:
     dtype = jnp.result_type(complex)
     coarse = model.coarse()
@@ -118,7 +126,8 @@ def _fit_chunk(
     else:
         theta = np.asarray(jax.vmap(lambda v: ravel_pytree(v)[0])(start), jnp.result_type(float))
     half, points = halved(model), model.window[1] - model.window[0]
-    prepared = batch.map_rows(lambda x: _prepare(coarse, half, x[0], x[1], blocks), (clean, theta))
+    known = np.nan * scale if noise_sd is None else noise_sd / scale
+    prepared = batch.map_rows(lambda x: _prepare(coarse, half, *x, blocks), (clean, theta, known))
     active = finite & varying & prepared.valid
     signal, late = (np.maximum(x, 0.0) for x in (prepared.energy - points, prepared.late_energy - points / 2))
     early = shortening.first_half_is_enough(half, signal[active], late[active])
@@ -171,9 +180,9 @@ def _correlated(coarse: SignalModel, fids, band) -> Float[Array, "s p"]:
 
 
 @jit
-def _prepare(coarse: SignalModel, half: SignalModel, fids, theta, blocks) -> _Prepared:
-    """Data in units of the noise."""
-    sd = noise.noise_sds(fids, blocks)
+def _prepare(coarse: SignalModel, half: SignalModel, fids, theta, known, blocks) -> _Prepared:
+    """Data in units of the noise: `known`, or measured where that is NaN."""
+    sd = jnp.where(jnp.isnan(known), noise.noise_sds(fids, blocks), known)
     valid = jnp.isfinite(sd) & (sd > 0) & jnp.all(jnp.isfinite(theta), axis=1)
     sd = jnp.where(valid, sd, 1.0)
     m = len(coarse.names)

@@ -22,6 +22,8 @@ from mrsjax.io.hints import Hints
 #: NIfTI header extension code of NIfTI-MRS.
 ECODE = 44
 _TIME_UNITS = {8: 1.0, 16: 1e-3, 24: 1e-6, 0: 1.0}  # NIfTI-1 xyzt_units; unset is read as s
+#: Our header entry for `Acquisition.noise_sd` (user-defined keys are objects with Value and Description).
+NOISE_KEY = "NoiseStandardDeviation"
 #: The affine that the format writes for an unknown position.
 NO_AFFINE = np.diag([10000.0, 10000.0, 10000.0, 1.0])
 #: What `spectrum` is called on disk.
@@ -244,6 +246,7 @@ def read(path: Path, hints: Hints) -> FIDs:
         mixing_time=checks.optional_time(path, "MixingTime", meta.get("MixingTime")),
         sequence=_text(meta, "SequenceName", "ProtocolName", "PulseSequenceName"),
         field_strength=_number(meta, "MagneticFieldStrength"),
+        noise_sd=_number(noise, "Value") if isinstance(noise := meta.get(NOISE_KEY), dict) else None,
         affine=affine if placed and np.all(np.isfinite(affine)) and not np.array_equal(affine, NO_AFFINE) else None,
         header=meta,
         source=str(path),

@@ -20,7 +20,7 @@ from mrsjax.io import hints as checks
 from mrsjax.io.content import write_bytes
 from mrsjax.io.errors import FormatError
 from mrsjax.io.first_point import FIRST_POINT_KEY
-from mrsjax.io.nifti_mrs import ECODE, NO_AFFINE, SPECTRUM_INFO
+from mrsjax.io.nifti_mrs import ECODE, NO_AFFINE, NOISE_KEY, SPECTRUM_INFO
 
 _SPACE = ("x", "y", "z")
 _TIMES = {
@@ -121,6 +121,10 @@ def header_extension(
         head["SequenceName"] = acquisition.sequence
     if acquisition.field_strength:
         head["MagneticFieldStrength"] = float(acquisition.field_strength)
+    meta.pop(NOISE_KEY, None)
+    if acquisition.noise_sd is not None:
+        about = "SD of the real part of each point's noise before denoising: for Cramer-Rao bounds"
+        head[NOISE_KEY] = {"Value": float(acquisition.noise_sd), "Description": about}
     reference = checks.exact(sampling.ppm_ref)
     offset = checks.plain(meta.get("RxOffset")) or 0.0
     default = PPM_REF_WATER if sampling.nucleus == "1H" else 0.0

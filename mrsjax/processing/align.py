@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex
 
-from mrsjax.core import Sampling
+from mrsjax.core import Sampling, exponentials
 from mrsjax.processing import alignment
 from mrsjax.processing.alignment import Drift
 from mrsjax.processing.beside import register_beside, shrink
+from mrsjax.processing.phasing import PEAKS, fit_peak
 
 
 class Target(enum.Enum):
@@ -56,38 +57,73 @@ def align(
     good = alignment.finite(fids)
     keep = good if keep is None else good & keep
     clean = jnp.where(good[:, None], fids, 0.0)
-    seen = clean if window is None else jax.vmap(lambda s: alignment.band(s, sampling, window))(clean)
 
-    def against(goal) -> Drift:
+    def seen(signals):
+        if window is None or robust:
+            return signals
+        return jax.vmap(lambda s, w=window: alignment.band(s, sampling, w))(signals)
+
+    def back(drift: Drift):
+        return jax.vmap(lambda s, f, p: alignment.correct(s, sampling, f, p))(clean, drift.frequency, drift.phase)
+
+    def against(goal, now: Drift) -> Drift:
+        """Offsets from a goal that is seen as the transients are; `now` is a first guess: what a window cuts off depends on where a line is."""
         if nuisance is not None:
             return jax.vmap(lambda s, b=nuisance: register_beside(s, goal, sampling, b, limit_hz=limit_hz))(clean)
         if robust and window is not None:
             one = partial(alignment.register_robust, target=goal, sampling=sampling, window=window, limit_hz=limit_hz)
             return jax.vmap(one)(clean)
-        return jax.vmap(lambda s: alignment.register(s, goal, sampling, limit_hz=limit_hz))(seen)
+        rest = jax.vmap(lambda s: alignment.register(s, goal, sampling, limit_hz=limit_hz))(seen(back(now)))
+        return Drift(now.frequency + rest.frequency, now.phase + rest.phase)
 
     def template(goal: Array, averages: Array | float = 1.0) -> Array:
         return goal if nuisance is None else shrink(goal, clean, averages)
 
-    def windowed(goal):
-        return goal if window is None or robust else alignment.band(goal, sampling, window)
-
-    if not isinstance(target, Target):
-        drift = against(windowed(jnp.asarray(target)))
-    elif target is Target.FIRST:
-        first = clean if robust else seen
-        drift = against(template(first[jnp.argmax(keep)]))
+    zeros = jnp.zeros(len(fids), clean.real.dtype)
+    drift = Drift(zeros, zeros)
+    if not isinstance(target, Target) or target is Target.FIRST:
+        first = isinstance(target, Target)
+        goal = template(seen(clean)[jnp.argmax(keep)]) if first else seen(jnp.asarray(target)[None])[0]
+        times = 1 if window is None or robust else 2
+        drift = jax.lax.fori_loop(0, times, lambda _, drift: against(goal, drift), drift)
     else:
         make = alignment.mean_target if target is Target.MEAN else alignment.median_target
-        source = clean if robust else seen
-        drift = against(template(alignment.typical(source, keep)))
-        for _ in range(rounds - 1):
-            turned = jax.vmap(lambda s, f, p: alignment.correct(s, sampling, f, p))(
-                source, drift.frequency, drift.phase
-            )
-            drift = against(template(make(turned, keep), jnp.sum(keep)))
+
+        def again(turn, drift):  # the loop's body is compiled once
+            typical = alignment.typical(seen(clean), keep)
+            goal = jnp.where(turn == 0, typical, make(seen(back(drift)), keep))
+            return against(template(goal, jnp.where(turn == 0, 1, jnp.sum(keep))), drift)
+
+        drift = jax.lax.fori_loop(0, rounds, again, drift)
         middle = jnp.nanmedian(jnp.where(keep, drift.frequency, jnp.nan))
         drift = Drift(drift.frequency - jnp.nan_to_num(middle), drift.phase)
+    drift = Drift(jnp.where(good, drift.frequency, 0.0), jnp.where(good, alignment.wrapped(drift.phase), 0.0))
+    return jnp.where(good[:, None], back(drift), fids), drift
+
+
+def align_to_peak(
+    fids: Complex[Array, "t n"], sampling: Sampling, peak: str, *, limit_hz: float = 50.0
+) -> tuple[Complex[Array, "t n"], Drift]:
+    """Transients turned so that a singlet (a name of `phasing.PEAKS`) lies at its chemical shift with phase zero in each, and by how much each was off.
+
+    Spectral registration to a Lorentzian of 5 Hz, for which the singlet must be the tallest line within `limit_hz`, then the fit of the line (`phasing.fit_peak`): for data whose one
+    line is far above the noise of each transient. No transient is told from another: NaN and zeros are left as they are, with a drift of zero.
+    """
+    ppm, window = PEAKS[peak]
+    good = alignment.finite(fids)
+    clean = jnp.where(good[:, None], fids, 0.0)
+    reach = limit_hz / float(sampling.central_frequency) * 1e6
+    line = exponentials(-5.0 * jnp.pi + 2j * jnp.pi * sampling.to_hz(ppm), sampling.dwell_time, sampling.n_points)
+
+    def one(s):
+        wide = alignment.band(s, sampling, (ppm - reach, ppm + reach))
+        first = alignment.register(wide, line.astype(s.dtype), sampling, limit_hz=limit_hz)
+        found = fit_peak(alignment.correct(s, sampling, first.frequency, first.phase), sampling, window)
+        off = Drift(
+            first.frequency + found.frequency - sampling.to_hz(ppm), alignment.wrapped(first.phase + found.phase)
+        )
+        return alignment.correct(s, sampling, off.frequency, off.phase), off
+
+    turned, drift = jax.vmap(one)(clean)
     drift = Drift(jnp.where(good, drift.frequency, 0.0), jnp.where(good, drift.phase, 0.0))
-    turned = jax.vmap(lambda s, f, p: alignment.correct(s, sampling, f, p))(clean, drift.frequency, drift.phase)
     return jnp.where(good[:, None], turned, fids), drift

@@ -33,6 +33,11 @@ def correct(
     return fid * cis(-(2.0 * jnp.pi * frequency * sampling.time + phase)).astype(fid.dtype)
 
 
+def wrapped(phase: Float[Array, "*t"]) -> Float[Array, "*t"]:
+    """A phase within +- pi."""
+    return phase - 2.0 * jnp.pi * jnp.round(phase / (2.0 * jnp.pi))
+
+
 def band(fid: Complex[Array, " n"], sampling: Sampling, window: tuple[float, float]) -> Complex[Array, " n"]:
     """The part of a FID inside a window of ppm, with edges of half a cosine over 0.1 ppm.
 
@@ -96,7 +101,7 @@ def register_robust(
     window: tuple[float, float],
     *,
     limit_hz: float = 50.0,
-    iterations: int = 8,
+    iterations: int = 12,
 ) -> Drift:
     """Offset of one FID from the target by the points of the spectrum that fit, for water and lipid that differ between transients.
 
@@ -108,7 +113,7 @@ def register_robust(
     goal = to_spectrum(target)
     count = jnp.sum(inside)
 
-    def step(_, carry):
+    def step(turn, carry):
         frequency, alpha = carry
         moved = correct(fid, sampling, frequency, jnp.zeros_like(frequency))
         s = to_spectrum(moved)
@@ -116,7 +121,9 @@ def register_robust(
         rest = goal - alpha * s
         size = jnp.abs(rest)
         sd = jnp.nanmedian(jnp.where(inside, size, jnp.nan)) / 1.1774
-        w = jnp.where(inside, jnp.minimum(1.0, 1.5 * sd / jnp.maximum(size, 1e-30)), 0.0)
+        huber = jnp.minimum(1.0, 1.5 * sd / jnp.maximum(size, 1e-30))
+        bisquare = jnp.maximum(1.0 - (size / jnp.maximum(4.7 * sd, 1e-30)) ** 2, 0.0) ** 2
+        w = jnp.where(inside, jnp.where(turn < iterations // 2, huber, bisquare), 0.0)
         # Unknowns: change of the complex scale, change of frequency (real).
         ss, sd_, dd = (
             jnp.sum(w * jnp.abs(s) ** 2),

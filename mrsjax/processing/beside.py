@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float
 
 from mrsjax.core import Sampling, cis
-from mrsjax.processing.alignment import Drift, correct, register
+from mrsjax.processing.alignment import Drift, band, correct, register
 
-# Residual water, and lipid with the macromolecules beside it.
-WINDOWS = ((4.4, 5.0), (0.8, 1.8))
+#: Residual water, and lipid up to the CH2 beside its double bonds at 2.25 ppm: NAA goes with it, creatine, choline and inositol are left.
+WINDOWS = ((4.2, 5.1), (0.6, 2.4))
 
 
 def subspace(
@@ -39,6 +39,29 @@ def subspace(
     lines = cis(2.0 * jnp.pi * hz * t) * jnp.exp(-jnp.pi * width * t)
     values, vectors = jnp.linalg.eigh(lines.conj().T @ lines)
     return lines @ vectors / jnp.sqrt(jnp.maximum(values, 0.0) + 1.0 / amplitude**2)
+
+
+def changing(
+    fids: Complex[Array, "t n"],
+    sampling: Sampling,
+    window: tuple[float, float],
+    keep: Bool[Array, " t"],
+    *,
+    windows: tuple[tuple[float, float], ...] = WINDOWS,
+) -> Float[Array, ""]:
+    """How much the nuisance changes between transients: the standard deviation of its root energy over the median root energy of the metabolites in `window`.
+
+    Energies in bands of ppm do not see drifts of frequency and phase. White noise alone gives about 1 / (2 SNR sqrt(n)).
+    """
+
+    def size(parts):
+        return jnp.sqrt(
+            sum(jnp.sum(jnp.abs(jax.vmap(lambda s, w=w: band(s, sampling, w))(fids)) ** 2, -1) for w in parts)
+        )
+
+    nuisance = jnp.where(keep, size(windows), jnp.nan)
+    metabolites = jnp.nanmedian(jnp.where(keep, size((window,)), jnp.nan))
+    return jnp.nanstd(nuisance) / jnp.maximum(metabolites, jnp.finfo(metabolites.dtype).tiny)
 
 
 def shrink(

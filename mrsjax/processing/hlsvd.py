@@ -6,7 +6,7 @@ singular vectors of its Hankel matrix H. Here H is first multiplied by Slepian s
     Y = H Q,   Y_nj = sum_m s_{n+m} q_j(m) = sum_k a_k z_k^n g_kj,   g_kj = sum_m q_j(m) z_k^m
 
 Each column of Y is the FID behind a band-pass filter. The filter keeps the z_k as they are and removes what lies outside of the band, so a few exponentials and a
-matrix of M = N / 4 rows and K = 2 W M + 4 columns are enough where the whole Hankel matrix needs many: the products are FFTs, the singular vectors come from the small matrix Y^H Y, the
+matrix of M = N / 3 rows and K = 2 W M + 4 columns are enough where the whole Hankel matrix needs many: the products are FFTs, the singular vectors come from the small matrix Y^H Y, the
 amplitudes from the least-squares fit of Y. No LAPACK call: under `vmap` the cost is that of the arithmetic.
 """
 
@@ -28,8 +28,8 @@ from mrsjax.processing.noise import noise_power
 WATER_PPM = (4.35, 4.95)
 #: The analysis band is wider than the window by this, ppm: a line at the edge of the window is then seen whole.
 MARGIN_PPM = 0.15
-#: Eigenvalues of Y^H Y up to this multiple of the mean of noise alone are noise; the bound for white columns is (1 + sqrt(K / L))^2 (Marchenko & Pastur 1967).
-EDGE = 3.0
+#: Eigenvalues of Y^H Y up to this multiple of the mean of noise alone are noise; the bound for white columns is (1 + sqrt(K / L))^2 (Marchenko & Pastur 1967), 1.42 for K / L = 23 / 683.
+EDGE = 1.5
 
 
 class Exponentials(eqx.Module):
@@ -80,7 +80,7 @@ class BandHLSVD(eqx.Module):
             raise ValueError(f"window: wanted ppm inside {ppm[0]:.2f} to {ppm[-1]:.2f}, found {window} +- {MARGIN_PPM}")
         if components < 1:
             raise ValueError(f"components: wanted at least 1, found {components}")
-        length = n // 4
+        length = n // 3
         half_band = 0.5 * (edge[1] - edge[0]) * step * length  # W M of Slepian's sequences
         count = min(length, max(int(np.ceil(2 * half_band)) + 4, components + 2))
         if 2 * half_band < 0.5 or length < components + 2:

@@ -1,123 +1,19 @@
-"""From raw coils and transients to one clean FID: which steps a data set needs by its dims, their order, and a record of each."""
+"""From raw coils and transients to clean FIDs: which steps a data set needs by its dims, their order, and a record of each."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Complex
 
-from mrsjax.core import FIDs, Sampling, cis
-from mrsjax.processing import coils, eddy, phasing, transients
-from mrsjax.processing.align import Target, align
+from mrsjax.core import FIDs
+from mrsjax.processing import eddy, edited, grids, stages
 from mrsjax.processing.alignment import Drift
+from mrsjax.processing.checks import COIL, DYNAMIC, EDIT, SPACE, check, check_reference
 from mrsjax.processing.hlsvd import BandHLSVD, remove_peaks
-
-COIL, DYNAMIC, EDIT = "DIM_COIL", "DIM_DYN", "DIM_EDIT"
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Choices of `preprocess`. Windows in ppm; `limit_hz` largest drift looked for; `reference` a name of `phasing.PEAKS` or `None`."""
-
-    align: bool = True
-    align_window: tuple[float, float] = (1.8, 4.2)
-    target: Target = Target.MEAN
-    robust: bool = False
-    limit_hz: float = 50.0
-    reject: bool = True
-    z_limit: float = 4.0
-    weighted: bool = False
-    eddy: bool = True
-    remove_water: bool = True
-    water_window: tuple[float, float] = (4.35, 4.95)
-    components: int = 12
-    reference: str | None = "NAA"
-
-
-@dataclasses.dataclass(frozen=True)
-class Record:
-    """One step: its consensus term (Near 2021), what was done, and the signal before and after (one FID each)."""
-
-    method: str
-    details: str
-    before: Complex[np.ndarray, " n"]
-    after: Complex[np.ndarray, " n"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Preprocessed:
-    """The clean FID, the water prepared in the same way (`None` without), and what was done.
-
-    `drift`, `kept`, `reasons` have one entry a transient (`None` for a single one); `weights` one a coil.
-    """
-
-    fids: FIDs
-    water: FIDs | None
-    records: tuple[Record, ...]
-    notes: tuple[str, ...]
-    drift: Drift | None = None
-    selection: transients.Selection | None = None
-    reasons: tuple[str, ...] | None = None
-    weights: Complex[np.ndarray, " c"] | None = None
-    water_removed: Complex[np.ndarray, " n"] | None = None
-
-
-def _front(fids: FIDs, dim: str) -> np.ndarray:
-    """The array with `dim` first."""
-    return np.moveaxis(np.asarray(fids.data), fids.dims.index(dim), 0)
-
-
-def check(fids: FIDs, role: str) -> None:
-    """Raises `ValueError` for dims that this pipeline does not know, or data without one usable number."""
-    unknown = [d for d in fids.dims if d not in (COIL, DYNAMIC, EDIT)]
-    if unknown:
-        raise ValueError(
-            f"{role}: wanted a single voxel with dims among DIM_COIL, DIM_DYN, DIM_EDIT, found {', '.join(unknown)}; correct the tags (dim_5 ...) in the header extension"
-        )
-    usable = np.all(np.isfinite(fids.data), axis=-1) & np.any(np.asarray(fids.data) != 0, axis=-1)
-    if not usable.any():
-        raise ValueError(f"{role}: wanted data, found only zeros or NaN in all {usable.size} signals")
-
-
-def same_length(data: FIDs, other: FIDs, role: str) -> FIDs:
-    """`other` fit for the data: equal dwell time and coils, or a `ValueError`."""
-    a, b = float(data.sampling.dwell_time), float(other.sampling.dwell_time)
-    if abs(a - b) > 1e-4 * a:
-        raise ValueError(f"{role}: wanted the dwell time of the data, {a:.6g} s, found {b:.6g} s")
-    n, m = data.sampling.n_points, other.sampling.n_points
-    if n != m:
-        raise ValueError(f"{role}: wanted {n} points like the data, found {m}; cut both to one length")
-    if COIL in other.dims and COIL in data.dims:
-        mine, theirs = (x.data.shape[x.dims.index(COIL)] for x in (data, other))
-        if mine != theirs:
-            raise ValueError(f"{role}: wanted the {mine} coils of the data, found {theirs}")
-    if COIL in data.dims and COIL not in other.dims:
-        raise ValueError(f"{role}: wanted uncombined coils like the data, found combined ones; give the raw reference")
-    if COIL in other.dims and COIL not in data.dims:
-        raise ValueError(f"{role}: wanted combined coils like the data, found DIM_COIL; give the combined reference")
-    return other
-
-
-def _drop_dim(fids: FIDs, dim: str, data) -> FIDs:
-    return FIDs(np.asarray(data), fids.sampling, tuple(d for d in fids.dims if d != dim), fids.acquisition)
-
-
-def _one(data: np.ndarray) -> np.ndarray:
-    """The first usable FID of an array, for a picture."""
-    flat = np.asarray(data).reshape(-1, data.shape[-1])
-    good = np.all(np.isfinite(flat), axis=-1) & np.any(flat != 0, axis=-1)
-    return flat[np.argmax(good)]
-
-
-def _mean_of(data: np.ndarray) -> np.ndarray:
-    """The mean of the usable FIDs."""
-    flat = np.asarray(data).reshape(-1, data.shape[-1])
-    good = np.all(np.isfinite(flat), axis=-1)
-    return flat[good].mean(axis=0)
+from mrsjax.processing.record import Options, Preprocessed, Record
 
 
 def preprocess(
@@ -125,163 +21,146 @@ def preprocess(
     *,
     water: FIDs | None = None,
     ecc: FIDs | None = None,
+    split_edited: bool = False,
+    lipid: np.ndarray | None = None,
     options: Options | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Preprocessed:
-    """Coil combination, alignment, rejection, averaging, eddy-current correction, water removal and referencing of a single-voxel data set.
+    """Coil combination, alignment, rejection, averaging, eddy-current correction, water removal and referencing, by the dims of the data.
 
-    **Arguments:** `water` unsuppressed reference (coil weights, eddy currents, later scaling); `ecc` a reference for eddy currents alone.
+    **Arguments:**
+
+    - `water`: unsuppressed reference (coil weights, eddy currents, later scaling); `ecc`: a reference for eddy currents alone.
+    - `split_edited`: transients without DIM_EDIT are edited data whose two conditions take turns.
+    - `lipid`: of grids: boolean, which voxels hold scalp lipid, to be removed from the others.
+
+    Edited data (DIM_EDIT of 2): each condition on its own up to water removal, then their alignment on each other, difference (edited minus unedited) and sum.
 
     **Raises:** `ValueError` for dims it does not know, references that do not fit, or data without signal.
     """
     opt = Options() if options is None else options
     check(fids, "data")
-    if EDIT in fids.dims:
-        raise ValueError(
-            "data: wanted one spectrum, found DIM_EDIT; sub-spectra of edited data are not combined yet, split the file first"
-        )
-    for role, ref in (("--water", water), ("--ecc", ecc)):
-        if ref is not None:
-            check(ref, role)
-            same_length(fids, ref, role)
+    references = {k: v for k, v in (("water", water), ("ecc", ecc)) if v is not None}
+    for role, ref in references.items():
+        check_reference(fids, ref, f"--{role}")
+    if any(d in fids.dims for d in SPACE):
+        return grids.preprocess_grid(fids, references, lipid, opt, say)
+    if lipid is not None:
+        raise ValueError("--lipid-mask: wanted a grid of voxels, found a single voxel")
+    if split_edited and EDIT not in fids.dims:
+        fids = _split(fids)
+    if EDIT in fids.dims and (found := fids.data.shape[fids.dims.index(EDIT)]) != 2:
+        raise ValueError(f"data: wanted 2 conditions in DIM_EDIT, found {found}; `mrsjax process` does single steps")
     records: list[Record] = []
     notes: list[str] = []
     weights = None
     if COIL in fids.dims:
         say("combining coils")
-        fids, water, ecc, weights = _combine(fids, water, ecc, records, notes)
-    sampling = fids.sampling
+        fids, references, weights = stages.combine(fids, references, records, notes)
+    sampling, is_edited = fids.sampling, EDIT in fids.dims
+    conditions = np.asarray(fids.data)[None] if not is_edited else stages.front(fids, EDIT)
     drift = selection = reasons = None
     if DYNAMIC in fids.dims:
         say("aligning transients")
-        fids, drift, selection, reasons = _average(fids, opt, records, notes)
-    one = np.asarray(fids.data)
-    if not np.all(np.isfinite(one)):
-        raise ValueError("data: the only transient holds NaN; nothing is left")
-    water_fid = None if water is None else _reference(water)
-    ecc_fid = water_fid if ecc is None else _reference(ecc)
-    if opt.eddy and ecc_fid is not None:
-        new = np.asarray(eddy.klose(jnp.asarray(one), jnp.asarray(ecc_fid), sampling))
-        records.append(
-            Record("Eddy current correction", f"klose, {'--ecc' if ecc is not None else '--water'}", one, new)
-        )
-        one = new
-    elif opt.eddy:
-        notes.append("No reference for eddy currents: not corrected (give --water or --ecc).")
-    removed = None
+        at = [d for d in fids.dims if d != EDIT].index(DYNAMIC) + 1
+        each = [
+            stages.average(x, sampling, opt, records, notes, f", condition {i + 1}" if is_edited else "")
+            for i, x in enumerate(np.moveaxis(conditions, at, 1))
+        ]
+        conditions = np.stack([e[0] for e in each])
+        drift, selection, reasons = _joined(each)
+    if not np.all(np.isfinite(conditions)):
+        raise ValueError("data: a signal holds NaN; nothing is left")
+    means = {k: stages.reference_mean(v) for k, v in references.items()}
+    conditions = _eddy(conditions, sampling, means, opt, records, notes)
     if opt.remove_water:
+        say("removing water")
         band = BandHLSVD(sampling, opt.water_window, components=opt.components)
-        cleaned, gone, found = jax.jit(remove_peaks)(jnp.asarray(one), band)
-        lines = int(np.sum(np.asarray(found.used)))
+        cleaned, _, found = jax.jit(jax.vmap(lambda s: remove_peaks(s, band)))(jnp.asarray(conditions))
+        lines = " and ".join(str(int(n)) for n in np.sum(np.asarray(found.used), axis=-1))
         where = f"{opt.water_window[0]:g} to {opt.water_window[1]:g} ppm"
-        records.append(Record("Nuisance peak removal", f"HLSVD in {where}, {lines} lines", one, np.asarray(cleaned)))
-        one, removed = np.asarray(cleaned), np.asarray(gone)
+        cleaned = np.asarray(cleaned)
+        records.append(Record("Nuisance peak removal", f"HLSVD in {where}, {lines} lines", conditions[0], cleaned[0]))
+        conditions = cleaned
+    combined = {}
+    if is_edited:
+        conditions, which = _together(conditions, sampling, opt, records, notes)
     if opt.reference is not None:
-        one = _referenced(one, sampling, opt.reference, records, notes)
+        conditions = stages.referenced(conditions, sampling, opt.reference, records, notes)
+    if is_edited:
+        combined = _combined(conditions, which, fids, records)
     water_out = None
     if water is not None:
-        assert water_fid is not None
-        straight = eddy.klose(jnp.asarray(water_fid), jnp.asarray(water_fid), sampling)
+        straight = eddy.klose(jnp.asarray(means["water"]), jnp.asarray(means["water"]), sampling)
         water_out = FIDs(np.asarray(straight), sampling, (), water.acquisition)
-    out = FIDs(one, sampling, (), fids.acquisition)
-    return Preprocessed(out, water_out, tuple(records), tuple(notes), drift, selection, reasons, weights, removed)
-
-
-def _combine(fids, water, ecc, records, notes):
-    data = _front(fids, COIL)
-    others = {"water": water, "ecc": ecc}
-    fronts = {k: _front(v, COIL) for k, v in others.items() if v is not None}
-    covariance = jax.jit(lambda d: coils.noise_covariance(d, fids.sampling))(jnp.asarray(data))
-    source = "water" if "water" in fronts else "ecc" if "ecc" in fronts else None
-    w = jax.jit(coils.wsvd)(jnp.asarray(data if source is None else fronts[source]), covariance)
-    dead = ~np.asarray(w.live & coils.live_coils(jnp.asarray(data)))
-    if dead.all():
-        raise ValueError("data: no coil has signal in both the data and the reference")
-    if dead.any():
-        notes.append(f"Coils without signal, left out: {', '.join(str(i) for i in np.flatnonzero(dead))}.")
-        w = coils.CoilWeights(jnp.where(dead, 0.0, w.weights), jnp.asarray(~dead), w.share)
-    combined = {k: _drop_dim(others[k], COIL, w(jnp.asarray(v))) for k, v in fronts.items()}
-    new = _drop_dim(fids, COIL, w(jnp.asarray(data)))
-    strongest = int(np.argmax(np.abs(np.asarray(w.weights))))
-    details = f"wSVD, whitened, weights from {source or 'the data'}, {int((~dead).sum())} of {len(dead)} coils"
-    records.append(Record("RF coil combination", details, _one(data[strongest]), _one(np.asarray(new.data))))
-    return new, combined.get("water", water), combined.get("ecc", ecc), np.asarray(w.weights)
-
-
-def _average(fids, opt: Options, records, notes):
-    data = jnp.asarray(_front(fids, DYNAMIC))
-    sampling = fids.sampling
-    good = np.asarray(transients.finite(data))
-    count = data.shape[0]
-    if not good.all():
-        notes.append(f"Transients that are not finite or empty, dropped: {', '.join(map(str, np.flatnonzero(~good)))}.")
-    drift = None
-    before = _mean_of(np.asarray(data)[good])
-    if opt.align and good.sum() > 1:
-        run = jax.jit(
-            lambda x: align(
-                x, sampling, target=opt.target, window=opt.align_window, robust=opt.robust, limit_hz=opt.limit_hz
-            )
-        )
-        data, drift = run(data)
-        after = _mean_of(np.asarray(data)[good])
-        low, high = opt.align_window
-        kind = "robust spectral registration" if opt.robust else "spectral registration"
-        details = f"{kind} to the {opt.target.value}, {low:g} to {high:g} ppm, limit {opt.limit_hz:g} Hz"
-        records.append(Record("Frequency and phase correction", details, before, after))
-        before = after
-    elif good.sum() == 1:
-        notes.append("One usable transient: nothing to align or to reject.")
-    selection = transients.select(data, z_limit=opt.z_limit)
-    keep = np.asarray(selection.keep) if opt.reject else good
-    reasons = tuple(
-        ""
-        if keep[i]
-        else "not finite or empty"
-        if selection.bad_data[i]
-        else "unlike the others"
-        if selection.unlike[i]
-        else "outlier"
-        for i in range(count)
+    out = FIDs(conditions if is_edited else conditions[0], sampling, (EDIT,) if is_edited else (), fids.acquisition)
+    return Preprocessed(
+        out, water_out, tuple(records), tuple(notes), drift, selection, reasons, weights, combined=combined
     )
-    if opt.reject and good.sum() > 2:
-        after = _mean_of(np.asarray(data)[keep])
-        details = f"z > {opt.z_limit:g} or dissimilar: {count - int(keep.sum())} of {count} transients dropped"
-        records.append(Record("Outlier removal", details, before, after))
-        before = after
-    weights = transients.similarity_weights(data, jnp.asarray(keep)) if opt.weighted else None
-    mean = np.asarray(transients.average(data, jnp.asarray(keep), weights))
-    records.append(
-        Record(
-            "Signal averaging",
-            f"{int(keep.sum())} of {count} transients{', weighted' if opt.weighted else ''}",
-            _one(np.asarray(data)),
-            mean,
+
+
+def _split(fids: FIDs) -> FIDs:
+    """Transients in turn (0, 1, 0, 1, ...) as two conditions."""
+    if DYNAMIC not in fids.dims:
+        raise ValueError(
+            "--edited: wanted DIM_EDIT, or transients (DIM_DYN) whose conditions take turns, found neither"
         )
+    data = stages.front(fids, DYNAMIC)
+    if len(data) % 2:
+        raise ValueError(
+            f"--edited: wanted an even number of transients whose conditions take turns, found {len(data)}"
+        )
+    data = np.stack([data[0::2], data[1::2]])
+    rest = tuple(d for d in fids.dims if d != DYNAMIC)
+    return FIDs(data, fids.sampling, (EDIT, DYNAMIC, *rest), fids.acquisition)
+
+
+def _joined(each):
+    """Drifts, selections and reasons of the conditions, one behind the other."""
+    selection = jax.tree.map(lambda *x: jnp.concatenate(x), *(e[2] for e in each))
+    reasons = tuple(r for e in each for r in e[3])
+    drifts = [e[1] for e in each if e[1] is not None]
+    if len(drifts) < len(each):
+        return None, selection, reasons
+    return (
+        Drift(*(jnp.concatenate([getattr(d, k) for d in drifts]) for k in ("frequency", "phase"))),
+        selection,
+        reasons,
     )
-    return _drop_dim(fids, DYNAMIC, mean), drift, selection, reasons
 
 
-def _reference(fids: FIDs) -> np.ndarray:
-    """The aligned mean of a reference's transients."""
-    data = np.asarray(fids.data).reshape(-1, fids.sampling.n_points)
-    data = data[np.all(np.isfinite(data), axis=-1)]
-    if len(data) == 1:
-        return data[0]
-    turned, _ = jax.jit(lambda d: align(d, fids.sampling, target=Target.FIRST))(jnp.asarray(data))
-    return np.asarray(turned).mean(axis=0)
+def _eddy(conditions, sampling, means, opt: Options, records, notes):
+    source = "ecc" if "ecc" in means else "water" if "water" in means else None
+    if not opt.eddy:
+        return conditions
+    if source is None:
+        notes.append("No reference for eddy currents: not corrected (give --water or --ecc).")
+        return conditions
+    reference = jnp.asarray(means[source])
+    new = np.asarray(jax.vmap(lambda s: eddy.klose(s, reference, sampling))(jnp.asarray(conditions)))
+    records.append(Record("Eddy current correction", f"klose, --{source}", conditions[0], new[0]))
+    return new
 
 
-def _referenced(one, sampling: Sampling, name: str, records, notes):
-    ppm, window = phasing.PEAKS[name]
-    found = jax.jit(lambda s: phasing.fit_peak(s, sampling, window))(jnp.asarray(one))
-    at = float(sampling.to_ppm(found.frequency))
-    if not window[0] <= at <= window[1] or not float(found.amplitude) > 0:
-        notes.append(
-            f"{name} was not found in {window[0]:g} to {window[1]:g} ppm: frequency and phase were left as they are."
-        )
-        return one
-    new = phasing.shift_to(jnp.asarray(one), sampling, found.frequency, ppm) * cis(-found.phase)
-    details = f"{name} from {at:.3f} to {ppm:g} ppm, phase {np.rad2deg(float(found.phase)):+.1f} degrees removed"
-    records.append(Record("Frequency and phase correction", details, one, np.asarray(new)))
-    return np.asarray(new)
+def _together(conditions, sampling, opt: Options, records, notes):
+    """The conditions aligned on each other, and the index of the edited one."""
+    low, high = opt.edit_window
+    new, drift = jax.jit(lambda x: edited.align_subspectra(x, sampling, window=opt.edit_window))(
+        jnp.asarray(conditions)
+    )
+    df, dp = float(drift.frequency[1]), float(np.rad2deg(np.asarray(drift.phase)[1]))
+    details = f"least difference in {low:g} to {high:g} ppm: {df:+.2f} Hz, {dp:+.1f} degrees removed from condition 2"
+    pair = [x[1] - x[0] for x in (conditions, np.asarray(new))]
+    records.append(Record("Alignment of subtraction sub-spectra", details, *pair))
+    which = int(jax.jit(lambda x: edited.edited_condition(x, sampling))(new))
+    notes.append(f"Edited condition: {which + 1} (the one with less NAA); difference: edited minus unedited.")
+    return np.asarray(new), which
+
+
+def _combined(conditions, which: int, fids: FIDs, records) -> dict[str, FIDs]:
+    parts = {"difference": edited.difference(conditions, which), "sum": edited.total(conditions)}
+    words = {"difference": "Subtraction of sub-spectra", "sum": "Addition of sub-spectra"}
+    for name, data in parts.items():
+        details = f"{name} of DIM_EDIT, in {name}.nii.gz"
+        records.append(Record(words[name], details, conditions[which], np.asarray(data)))
+    return {k: FIDs(np.asarray(v), fids.sampling, (), fids.acquisition) for k, v in parts.items()}

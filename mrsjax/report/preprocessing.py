@@ -11,12 +11,15 @@ import numpy as np
 from mrsjax.analysis.quality import RESONANCES, fwhm, noise_sd, noise_window, snr_spec
 from mrsjax.core import Sampling, to_spectrum
 from mrsjax.processing import Preprocessed
+from mrsjax.processing.record import Record
 from mrsjax.report.packing import script_json
 from mrsjax.report.page import page
 from mrsjax.report.tables import finite
 
 #: Shown part of a spectrum, ppm.
 SHOWN = (0.2, 5.2)
+#: What sets the vertical scale, ppm.
+METABOLITES = (0.5, 4.2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +32,16 @@ class StepQuality:
     fwhm_hz: float
 
 
+def _turn(fid: np.ndarray, sampling: Sampling, peak: str = "tNAA") -> complex:
+    """The phase factor that makes the largest point of a resonance real."""
+    import jax.numpy as jnp
+
+    ppm, (low, high) = np.asarray(sampling.ppm), RESONANCES[peak]
+    near = np.asarray(to_spectrum(jnp.asarray(fid)))[(ppm >= low) & (ppm <= high)]
+    top = near[np.argmax(np.abs(near))]
+    return complex(np.conj(top) / max(abs(top), 1e-300))
+
+
 def measure(fid: np.ndarray, sampling: Sampling, peak: str = "tNAA") -> tuple[float, float]:
     """`snr_spec` and FWHM (Hz) of a named resonance; the spectrum is turned so that its largest point there is real."""
     import jax.numpy as jnp
@@ -36,9 +49,7 @@ def measure(fid: np.ndarray, sampling: Sampling, peak: str = "tNAA") -> tuple[fl
     ppm = np.asarray(sampling.ppm)
     low, high = RESONANCES[peak]
     inside = (ppm >= low) & (ppm <= high)
-    spectrum = np.asarray(to_spectrum(jnp.asarray(fid)))
-    top = spectrum[inside][np.argmax(np.abs(spectrum[inside]))]
-    spectrum = spectrum * np.conj(top) / max(abs(top), 1e-300)
+    spectrum = np.asarray(to_spectrum(jnp.asarray(fid))) * _turn(fid, sampling, peak)
     window = noise_window(sampling)
     quiet = (ppm >= window.low) & (ppm <= window.high)
     sigma = noise_sd(jnp.asarray(spectrum), quiet)
@@ -56,12 +67,20 @@ def qualities(done: Preprocessed) -> list[StepQuality]:
     return [StepQuality(r.method, r.details, *measure(r.after, sampling)) for r in done.records]
 
 
-def _spectrum(fid: np.ndarray, sampling: Sampling) -> list[float]:
+def _pictures(record: Record, sampling: Sampling) -> dict[str, Any]:
+    """Real parts before and after a step, both in the phase that makes tNAA real after it, and the range of the metabolites: water beside them is cut off."""
     import jax.numpy as jnp
 
     ppm = np.asarray(sampling.ppm)
-    inside = (ppm >= SHOWN[0]) & (ppm <= SHOWN[1])
-    return np.real(np.asarray(to_spectrum(jnp.asarray(fid))))[inside].astype(np.float32).tolist()
+    shown = (ppm >= SHOWN[0]) & (ppm <= SHOWN[1])
+    metabolites = (ppm[shown] >= METABOLITES[0]) & (ppm[shown] <= METABOLITES[1])
+    turn = _turn(record.after, sampling)
+    pair = [np.real(np.asarray(to_spectrum(jnp.asarray(x * turn))))[shown] for x in (record.before, record.after)]
+    inside = np.concatenate([x[metabolites] for x in pair])
+    low, high = float(np.min(inside)), float(np.max(inside))
+    margin = 0.08 * (high - low)
+    curves = {k: x.astype(np.float32).tolist() for k, x in zip(("before", "after"), pair, strict=True)}
+    return curves | {"range": [low - margin, high + margin]}
 
 
 def _figures(done: Preprocessed) -> dict[str, Any]:
@@ -70,9 +89,7 @@ def _figures(done: Preprocessed) -> dict[str, Any]:
     shown = ppm[(ppm >= SHOWN[0]) & (ppm <= SHOWN[1])].astype(np.float32).tolist()
     out: dict[str, Any] = {
         "ppm": shown,
-        "steps": [
-            {"before": _spectrum(r.before, sampling), "after": _spectrum(r.after, sampling)} for r in done.records
-        ],
+        "steps": [_pictures(r, sampling) for r in done.records],
         "drift": None,
         "coils": None if done.weights is None else np.abs(done.weights).tolist(),
     }

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mrsjax.core import to_spectrum
+from mrsjax.core import Sampling, to_spectrum
 from mrsjax.processing import BandHLSVD, remove_peaks, remove_peaks_all
 
 from .signals import METABOLITES, SAMPLING, WATER, line, noise
@@ -32,6 +32,31 @@ def test_water_goes_below_the_noise_and_metabolites_stay():
     window, brain = (ppm > 4.35) & (ppm < 4.95), (ppm > 0.2) & (ppm < 4.1)
     assert np.sqrt(np.mean(np.abs(error[:, window]) ** 2)) < sd * np.sqrt(2)
     assert np.sqrt(np.mean(np.abs(error[:, brain]) ** 2)) < 0.2 * sd * np.sqrt(2)
+
+
+def test_voigt_water_goes_below_the_noise_and_moves_no_amplitude_by_its_bound():
+    rng = np.random.default_rng(4)
+    sd, count = 0.5, 24
+    sampling = Sampling(5e-4, 123.25e6, 1024)
+    t = np.asarray(sampling.time)
+
+    def one(ppm, amplitude, fwhm=5.0, phase=0.0):
+        return amplitude * np.exp(1j * phase + (2j * np.pi * float(sampling.to_hz(ppm)) - np.pi * fwhm) * t)
+
+    parts = [one(2.008, 12), one(3.027, 8), one(3.2, 6), one(3.9, 5), one(1.3, 20, 20)]
+    gauss = np.exp(-((np.pi * 4.0 * t) ** 2) / (4 * np.log(2)))
+    where, size, turn = rng.normal(4.65, 0.03, count), rng.uniform(500, 4000, count), rng.uniform(-3, 3, count)
+    water = np.array([one(p, a, 5, q) * gauss for p, a, q in zip(where, size, turn, strict=True)])
+    given = sum(parts) + sd * (rng.normal(size=(count, t.size)) + 1j * rng.normal(size=(count, t.size)))
+    clean, _ = remove_peaks_all(given + water, BandHLSVD(sampling))
+    error = np.asarray(to_spectrum(jnp.asarray(clean - given))) / (sd * np.sqrt(2))
+    ppm = np.asarray(sampling.ppm)
+    assert np.sqrt(np.mean(np.abs(error[:, (ppm > 4.35) & (ppm < 4.95)]) ** 2)) < 1.0
+    columns = np.array(parts + [1j * p for p in parts])
+    solve = np.linalg.pinv(np.concatenate([columns.real, columns.imag], 1).T)
+    amplitudes = lambda x: np.concatenate([x.real, x.imag], 1) @ solve.T  # noqa: E731
+    change = (amplitudes(clean) - amplitudes(given)) / (sd * np.sqrt(np.diag(solve @ solve.T)))
+    assert np.all(np.sqrt(np.mean(change**2, axis=0)) < 1.0) and np.all(np.abs(change.mean(axis=0)) < 0.5)
 
 
 def test_lines_outside_the_window_are_not_touched():

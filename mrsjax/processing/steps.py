@@ -1,0 +1,227 @@
+"""Single steps on whole data sets: each takes FIDs of any dims and returns FIDs and what was done in words (`mrsjax process`).
+
+A step along a dim (coils, transients, conditions) is mapped over all others; the rest act on each FID.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mrsjax.core import FIDs, cis
+from mrsjax.processing import coils, eddy, edited, filters, lipids, low_rank, phasing, spatial, transients
+from mrsjax.processing.align import Target, align, align_to_peak
+from mrsjax.processing.checks import COIL, DYNAMIC, EDIT, SPACE, check, check_reference, usable
+from mrsjax.processing.hlsvd import BandHLSVD, remove_peaks_all
+
+Done = tuple[FIDs, str]
+
+
+def _each(fids: FIDs, step: Callable, *more: np.ndarray) -> FIDs:
+    """`step` on each FID, with the rows of `more`."""
+    done = jax.jit(jax.vmap(step))(jnp.asarray(fids.spectra), *more)
+    return FIDs(np.asarray(done).reshape(fids.data.shape), fids.sampling, fids.dims, fids.acquisition)
+
+
+def _along(fids: FIDs, dim: str) -> tuple[np.ndarray, tuple[str, ...], tuple[int, ...]]:
+    """(others, dim, n) and the names and sizes of the others.
+
+    **Raises:** `ValueError` when the data lack the dim.
+    """
+    if dim not in fids.dims:
+        raise ValueError(f"data: wanted {dim}, found {', '.join(fids.dims) or 'a single FID'}")
+    data = np.moveaxis(np.asarray(fids.data), fids.dims.index(dim), -2)
+    rest = tuple(d for d in fids.dims if d != dim)
+    return data.reshape(-1, *data.shape[-2:]), rest, data.shape[:-2]
+
+
+def _joined(fids: FIDs, data, rest: tuple[str, ...], sizes: tuple[int, ...]) -> FIDs:
+    return FIDs(np.asarray(data).reshape(*sizes, -1), fids.sampling, rest, fids.acquisition)
+
+
+def _restored(fids: FIDs, dim: str, data, sizes) -> FIDs:
+    data = np.asarray(data)
+    whole = np.moveaxis(data.reshape(*sizes, *data.shape[-2:]), -2, fids.dims.index(dim))
+    return FIDs(whole, fids.sampling, fids.dims, fids.acquisition)
+
+
+def coil_combine(fids: FIDs, *, reference: FIDs | None) -> Done:
+    """Whitened SVD; weights from the reference where given."""
+    if reference is not None:
+        check_reference(fids, reference, "--reference")
+    _along(fids, COIL)
+    front = lambda x: jnp.moveaxis(jnp.asarray(x.data), x.dims.index(COIL), 0)  # noqa: E731
+    data = front(fids)
+    covariance = jax.jit(lambda d: coils.noise_covariance(d, fids.sampling))(data)
+    if any(d in fids.dims for d in SPACE):
+        raise ValueError("data: wanted a single voxel, found a grid; `mrsjax preprocess` combines the coils of grids")
+    w = jax.jit(coils.wsvd)(data if reference is None else front(reference), covariance)
+    rest = tuple(d for d in fids.dims if d != COIL)
+    source = "the data" if reference is None else "the reference"
+    return FIDs(np.asarray(w(data)), fids.sampling, rest, fids.acquisition), f"wSVD, whitened, weights from {source}"
+
+
+def align_transients(fids: FIDs, *, window: tuple[float, float], target: str, robust: bool) -> Done:
+    """Spectral registration, or the fit of a peak."""
+    data, _, sizes = _along(fids, DYNAMIC)
+    if target in phasing.PEAKS:
+        run, words = lambda x: align_to_peak(x, fids.sampling, target)[0], f"fit of {target}"
+    else:
+        goal, words = Target(target), f"spectral registration to the {target}, {window[0]:g} to {window[1]:g} ppm"
+        run = lambda x: align(x, fids.sampling, target=goal, window=window, robust=robust)[0]  # noqa: E731
+    done = jax.jit(lambda d: jax.lax.map(run, d))(jnp.asarray(data))
+    return _restored(fids, DYNAMIC, done, sizes), words + (", robust" if robust else "")
+
+
+def remove_outliers(fids: FIDs, *, z_limit: float) -> Done:
+    """Transients that are unlike the others become NaN, which `average` leaves out."""
+    data, _, sizes = _along(fids, DYNAMIC)
+    keep = np.asarray(jax.jit(jax.vmap(lambda d: transients.select(d, z_limit=z_limit).keep))(jnp.asarray(data)))
+    lost = int((~keep).sum())
+    done = np.where(keep[..., None], data, np.nan)
+    return _restored(fids, DYNAMIC, done, sizes), f"z > {z_limit:g} or dissimilar: {lost} of {keep.size} set to NaN"
+
+
+def average(fids: FIDs, *, weighted: bool) -> Done:
+    """Mean of the usable transients."""
+    data, rest, sizes = _along(fids, DYNAMIC)
+
+    def one(x):
+        keep = transients.finite(x)
+        return transients.average(x, keep, transients.similarity_weights(x, keep) if weighted else None)
+
+    done = jax.jit(jax.vmap(one))(jnp.asarray(data))
+    count = f"{int(usable(data).sum())} of {data.shape[0] * data.shape[1]} transients"
+    return _joined(fids, done, rest, sizes), count + (", weighted" if weighted else "")
+
+
+def ecc(fids: FIDs, *, reference: FIDs | None) -> Done:
+    """Klose's correction; without a reference the phase of the data's own water, as HLSVD finds it."""
+    if reference is None:
+        own = remove_peaks_all(np.asarray(fids.spectra), BandHLSVD(fids.sampling))[1]
+        return _each(fids, lambda s, r: eddy.klose(s, r, fids.sampling), own), "klose, its own water by HLSVD"
+    check_reference(fids, reference, "--reference")
+    with_dims = np.asarray(reference.data)
+    if DYNAMIC in reference.dims:
+        with_dims = np.nanmean(with_dims, axis=reference.dims.index(DYNAMIC))
+    stack = with_dims.reshape(-1, fids.sampling.n_points)
+    if len(stack) not in (1, len(fids.spectra)):
+        raise ValueError(f"--reference: wanted 1 or {len(fids.spectra)} FIDs, found {len(stack)}")
+    stack = np.broadcast_to(stack, fids.spectra.shape)
+    return _each(fids, lambda s, r: eddy.klose(s, r, fids.sampling), stack), "klose, with a reference"
+
+
+def remove_water(fids: FIDs, *, window: tuple[float, float], components: int) -> Done:
+    """HLSVD."""
+    band = BandHLSVD(fids.sampling, window, components=components)
+    done = remove_peaks_all(np.asarray(fids.spectra), band)[0].reshape(fids.data.shape)
+    words = f"HLSVD in {window[0]:g} to {window[1]:g} ppm, up to {components} lines"
+    return FIDs(done, fids.sampling, fids.dims, fids.acquisition), words
+
+
+def phase(fids: FIDs, *, zero_deg: float, delay_ms: float) -> Done:
+    """Zero- and first-order phase."""
+    turn = lambda s: phasing.phase(s, fids.sampling, zero=np.deg2rad(zero_deg), delay=1e-3 * delay_ms)  # noqa: E731
+    return _each(fids, turn), f"{zero_deg:g} degrees, {delay_ms:g} ms about {float(fids.sampling.ppm_ref):g} ppm"
+
+
+def reference(fids: FIDs, *, peak: str) -> Done:
+    """A peak to its chemical shift and phase zero in each FID."""
+    ppm, window = phasing.PEAKS[peak]
+
+    def one(s):
+        found = phasing.fit_peak(s, fids.sampling, window)
+        return phasing.shift_to(s, fids.sampling, found.frequency, ppm) * cis(-found.phase)
+
+    return _each(fids, one), f"{peak} to {ppm:g} ppm, phase zero"
+
+
+def apodise(fids: FIDs, *, lorentz_hz: float, gauss_hz: float) -> Done:
+    """Lines broadened."""
+    wider = lambda s: filters.apodise(s, fids.sampling, lorentz_hz=lorentz_hz, gauss_hz=gauss_hz)  # noqa: E731
+    return _each(fids, wider), f"Lorentz {lorentz_hz:g} Hz, Gauss {gauss_hz:g} Hz"
+
+
+def zero_fill(fids: FIDs, *, points: int) -> Done:
+    """Zeros behind the FIDs."""
+    return filters.zero_fill(fids, points), f"from {fids.sampling.n_points} to {points} points"
+
+
+def truncate(fids: FIDs, *, first: int, last: int) -> Done:
+    """Points cut off."""
+    return filters.truncate(fids, first=first, last=last), f"{first} leading and {last} trailing points"
+
+
+def interpolate(fids: FIDs, *, factor: int) -> Done:
+    """A finer time grid."""
+    return filters.interpolate(fids, factor), f"time grid {factor} times finer"
+
+
+def align_edit(fids: FIDs, *, window: tuple[float, float]) -> Done:
+    """Conditions onto the first."""
+    data, _, sizes = _along(fids, EDIT)
+    run = lambda x: edited.align_subspectra(x, fids.sampling, window=window)[0]  # noqa: E731
+    done = jax.jit(lambda d: jax.lax.map(run, d))(jnp.asarray(data))
+    return _restored(fids, EDIT, done, sizes), f"least difference in {window[0]:g} to {window[1]:g} ppm"
+
+
+def _pair(fids: FIDs, dim: str):
+    data, rest, sizes = _along(fids, dim)
+    if data.shape[1] != 2:
+        raise ValueError(f"data: wanted 2 entries in {dim}, found {data.shape[1]}")
+    return data, rest, sizes
+
+
+def subtract(fids: FIDs, *, dim: str) -> Done:
+    """Second minus first."""
+    data, rest, sizes = _pair(fids, dim)
+    return _joined(fids, data[:, 1] - data[:, 0], rest, sizes), f"second minus first of {dim}"
+
+
+def add(fids: FIDs, *, dim: str) -> Done:
+    """Sum of two."""
+    data, rest, sizes = _pair(fids, dim)
+    return _joined(fids, data[:, 0] + data[:, 1], rest, sizes), f"sum of {dim}"
+
+
+def denoise(fids: FIDs) -> Done:
+    """Low rank over all FIDs; the noise before it goes with the file."""
+    found = jax.jit(low_rank.denoise)(jnp.asarray(fids.spectra))
+    sd = float(found.noise_sd)
+    about = dataclasses.replace(fids.acquisition, noise_sd=sd)
+    out = FIDs(np.asarray(found.fids).reshape(fids.data.shape), fids.sampling, fids.dims, about)
+    return out, f"low rank, Marchenko-Pastur: rank {int(found.rank)}, noise SD {sd:.4g}"
+
+
+def hamming(fids: FIDs) -> Done:
+    """k-space filter of a grid."""
+    if fids.dims[:3] != SPACE:
+        raise ValueError(f"data: wanted a grid (x, y, z), found {', '.join(fids.dims) or 'a single FID'}")
+    good = usable(np.asarray(fids.data))[..., None]
+    done = np.asarray(spatial.hamming(jnp.asarray(np.where(good, fids.data, 0.0))))
+    about = fids.acquisition
+    if about.noise_sd is not None:
+        about = dataclasses.replace(about, noise_sd=about.noise_sd * spatial.hamming_noise(fids.data.shape[:3]))
+    return FIDs(np.where(good, done, fids.data), fids.sampling, fids.dims, about), "Hamming in k-space"
+
+
+def remove_lipid(fids: FIDs, *, mask: np.ndarray) -> Done:
+    """L2 projection of a grid."""
+    inside = np.asarray(mask, bool).reshape(-1)
+    if fids.dims != SPACE or inside.size != len(fids.spectra):
+        raise ValueError(f"--mask: wanted the shape of a grid (x, y, z), found {np.shape(mask)} for {fids.data.shape}")
+    run = jax.jit(lambda x: lipids.remove_lipids(x, jnp.asarray(inside), fids.sampling))
+    done, beta = run(jnp.asarray(fids.spectra))
+    out = FIDs(np.asarray(done).reshape(fids.data.shape), fids.sampling, fids.dims, fids.acquisition)
+    return out, f"L2 projection on {int(inside.sum())} lipid voxels, beta {float(beta):.3g}"
+
+
+def run(name: str, fids: FIDs, **options) -> Done:
+    """The step of a name of `mrsjax process` (align is `align_transients` here)."""
+    check(fids, "data")
+    step = globals()[{"align": "align_transients"}.get(name, name.replace("-", "_"))]
+    return step(fids, **options)
