@@ -13,10 +13,12 @@ from jaxtyping import Array, Complex, Float, Key
 
 from mrsjax.core.sampling import Sampling
 from mrsjax.inference.linalg import solve
-from mrsjax.physics.dephasing import direct_sum
+from mrsjax.physics.dephasing import histogram_sum
 
-#: Smallest number of acquisitions that one compiled inference takes; more are padded to the next.
-_SIZES = (2, 4, 7, 10, 16, 32)
+#: Most acquisitions of one inference; fewer cost less: the compiled program loops over those that there are.
+_MOST = 32
+#: Steps of all starts, and of those that are then kept.
+_FIRST, _KEPT, _LAST = 6, 5, 14
 
 
 class Specimen(eqx.Module):
@@ -35,7 +37,7 @@ class Specimen(eqx.Module):
         """|D(t; currents)| exp(-pi lorentz t), the magnitude of a FID of one line, free of phase and frequency; and its derivatives by the currents."""
         time = self.sampling.time
         rows = jnp.concatenate([self.weight[None], self.weight * self.maps.T])
-        sums = direct_sum(self.maps @ currents, rows, self.sampling)
+        sums = histogram_sum(self.maps @ currents, rows, self.sampling)
         size = jnp.sqrt(sums[0].real ** 2 + sums[0].imag ** 2 + 1e-8)
         slope = (jnp.conj(sums[0]) * (2j * jnp.pi * time * sums[1:])).real / size
         fall = jnp.exp(-jnp.pi * lorentz * time)
@@ -64,40 +66,33 @@ def infer(
 
         minimise sum_i |abs(fid_i) / a - decay(d + setting_i, lorentz)|^2 / sigma^2 + |d / spread|^2,   a the common amplitude
 
-    by Levenberg-Marquardt from `starts` random d (and those of `known`). Magnitudes are free of the phase and frequency of each acquisition; the
+    by Levenberg-Marquardt from `starts` random d (and those of `known`), of which the best five are followed to the end. Magnitudes are free of the phase and frequency of each acquisition; the
     signs that one magnitude cannot tell come from the settings.
 
     **Raises:** `ValueError` for more than 32 acquisitions.
     """
     m, k = settings.shape
-    if m > _SIZES[-1]:
-        raise ValueError(f"fids: wanted at most {_SIZES[-1]} acquisitions, found {m}")
-    size = next(s for s in _SIZES if s >= m)
-    data = np.zeros((size, fids.shape[1]))
+    if m > _MOST:
+        raise ValueError(f"fids: wanted at most {_MOST} acquisitions, found {m}")
+    data = np.zeros((_MOST, fids.shape[1]))
     # the noise lifts a magnitude: E|s|^2 = signal^2 + 2 sigma^2
     data[:m] = np.sqrt(np.maximum(np.abs(fids) ** 2 - 2 * noise_sd**2, 0.0))
     amplitude = data[:m, 0].mean()
-    padded = np.zeros((size, k))
+    padded = np.zeros((_MOST, k))
     padded[:m] = settings
-    used = (np.arange(size) < m).astype(float)
-    draws = np.array(sample.spread * jax.random.normal(key, (starts, k)))
+    # some starts reach out: large distortions that partly undo each other make the same width as small ones
+    reach = np.linspace(1.0, 3.0, starts)[:, None]
+    draws = np.array(reach * sample.spread * jax.random.normal(key, (starts, k)))
     if known is not None:
         draws[: len(known.currents) // 2] = np.asarray(known.currents)[: len(known.currents) // 2]
     theta = np.concatenate([draws, np.full((starts, 2), [np.log(0.5), 0.0])], axis=1)
-    theta, cost = _minimise(
-        sample,
-        jnp.asarray(data / amplitude),
-        jnp.asarray(padded),
-        jnp.asarray(used),
-        noise_sd / amplitude,
-        jnp.asarray(theta),
-    )
-    order = jnp.argsort(cost)
-    return Belief(theta[order, :k], jnp.exp(theta[order, k]), cost[order])
+    theta, cost = _minimise(sample, data / amplitude, padded, np.int32(m), noise_sd / amplitude, theta)
+    return Belief(theta[:, :k], jnp.exp(theta[:, k]), cost)
 
 
 @eqx.filter_jit
-def _minimise(sample: Specimen, data, settings, used, sigma, theta):
+def _minimise(sample: Specimen, data, settings, count, sigma, theta):
+    """The best ends of all starts (currents, log lorentz, log amplitude) and their costs, in the order of the cost."""
     k = settings.shape[1]
 
     # what the model leaves out (cross-talk, higher orders) counts as 1 % of the signal
@@ -107,15 +102,16 @@ def _minimise(sample: Specimen, data, settings, used, sigma, theta):
 
     def evaluate(x):
         """Cost, gradient and Gauss-Newton matrix at (currents, log lorentz, log amplitude)."""
-        lorentz = jnp.exp(x[k])
-        model, slope = jax.vmap(lambda s: sample.decay(x[:k] + s, lorentz))(settings)
-        model, slope = jnp.exp(x[k + 1]) * model, jnp.exp(x[k + 1]) * slope
-        rest = used[:, None] * (model - data) / scale
-        width = -jnp.pi * lorentz * sample.sampling.time * model
-        j = jnp.concatenate([slope, width[:, None], model[:, None]], axis=1) * used[:, None, None] / scale
-        off = (x - mean) / sd
-        cost = 0.5 * (jnp.sum(rest**2) + jnp.sum(off**2))
-        return cost, jnp.einsum("mkn,mn->k", j, rest) + off / sd, jnp.einsum("mkn,mln->kl", j, j) + jnp.diag(sd**-2)
+        lorentz, off = jnp.exp(x[k]), (x - mean) / sd
+
+        def add(i, sums):
+            model, slope = sample.decay(x[:k] + settings[i], lorentz)
+            rest = (jnp.exp(x[k + 1]) * model - data[i]) / scale
+            width = -jnp.pi * lorentz * sample.sampling.time * model
+            j = jnp.exp(x[k + 1]) / scale * jnp.concatenate([slope, width[None], model[None]])
+            return sums[0] + 0.5 * jnp.sum(rest**2), sums[1] + j @ rest, sums[2] + j @ j.T
+
+        return lax.fori_loop(0, count, add, (0.5 * jnp.sum(off**2), off / sd, jnp.diag(sd**-2)))
 
     free = jnp.ones(k + 2, bool)
 
@@ -128,11 +124,15 @@ def _minimise(sample: Specimen, data, settings, used, sigma, theta):
         x, at = jax.tree.map(lambda a, b: jnp.where(better, a, b), (trial, new), (x, at))
         return (x, at, jnp.where(better, damping * 0.3, damping * 5.0)), None
 
-    def one(x):
-        (x, at, _), _ = lax.scan(step, (x, evaluate(x), jnp.asarray(0.1)), None, length=18)
-        return x, at[0]
+    def onward(states, steps):
+        """The states after some steps, in the order of the cost."""
+        states = lax.map(lambda s: lax.scan(step, s, None, length=steps)[0], states)
+        order = jnp.argsort(states[1][0])
+        return jax.tree.map(lambda a: a[order], states)
 
-    return lax.map(one, theta)
+    states = onward(lax.map(lambda x: (x, evaluate(x), jnp.asarray(0.1)), theta), _FIRST)
+    x, at, _ = onward(jax.tree.map(lambda a: a[:_KEPT], states), _LAST)
+    return x, at[0]
 
 
 def shim_by_spectra(

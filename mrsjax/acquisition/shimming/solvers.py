@@ -101,7 +101,12 @@ def sequential_quadratic(
         return bounded_quadratic(matrix, (b @ x - g) * unscale, limits).x / scale
 
     def step(state):
-        x, f, g, b, _, i = state
+        # value and gradient stand in the program once: of a bound through the signal model each copy compiles for seconds
+        x, last_x, last_g, b, _, _, i = state
+        f, g = evaluate(x)
+        # the matrix of least squares, scaled so that a full first step is of the size that the gradient and the value suggest
+        curvature = 2.0 * jnp.maximum(f, 1e-12) / jnp.maximum(region.weight @ region.predicted(x * scale) ** 2, 1e-12)
+        b = jnp.where(i == 0, model * curvature, _damped_bfgs(b, x - last_x, g - last_g))
         move = target(b, g, x) - x
         slope = g @ move
         promised = -(slope + 0.5 * move @ (b @ move))
@@ -117,30 +122,19 @@ def sequential_quadratic(
             too_long, shorter, (jnp.full_like(f, 2.5), jnp.full_like(f, jnp.inf), jnp.int32(0))
         )
         failed = ~(new <= f)
-        x_new = jnp.where(failed, x, x + length * move)
-        f_new, g_new = evaluate(x_new)
-        b = _damped_bfgs(b, x_new - x, g_new - g, first_step=i == 0)
+        f_new = jnp.where(failed, f, new)
         small = promised <= solver.tolerance * jnp.abs(f)
         status = jnp.where(small, ShimStatus.CONVERGED, jnp.where(failed, ShimStatus.NO_PROGRESS, -1))
-        return (
-            x_new,
-            f_new,
-            g_new,
-            b,
-            jnp.where(jnp.isfinite(f_new), status, ShimStatus.INVALID).astype(jnp.int32),
-            i + 1,
-        )
+        status = jnp.where(jnp.isfinite(f_new), status, ShimStatus.INVALID).astype(jnp.int32)
+        return jnp.where(failed, x, x + length * move), x, g, b, f_new, status, i + 1
 
     x = jnp.clip(start / scale, scaled.lower, scaled.upper)
-    f, g = evaluate(x)
-    # the matrix of least squares, scaled so that a full first step is of the size that the gradient and the value suggest
-    curvature = 2.0 * jnp.maximum(f, 1e-12) / jnp.maximum(region.weight @ region.predicted(x * scale) ** 2, 1e-12)
-    state = (x, f, g, model * curvature, jnp.int32(-1), jnp.int32(0))
-    x, f, _, _, status, i = lax.while_loop(lambda s: (s[4] < 0) & (s[5] < solver.max_iterations), step, state)
+    state = (x, x, jnp.zeros_like(x), model, jnp.zeros_like(region.field[0]), jnp.int32(-1), jnp.int32(0))
+    x, _, _, _, f, status, i = lax.while_loop(lambda s: (s[5] < 0) & (s[6] < solver.max_iterations), step, state)
     return Found(x * scale, f, jnp.where(status < 0, ShimStatus.MAX_ITERATIONS, status), i)
 
 
-def _damped_bfgs(b, s, y, first_step):
+def _damped_bfgs(b, s, y):
     """Powell's damped update: stays positive definite."""
     bs = b @ s
     sbs = s @ bs
