@@ -54,4 +54,5 @@ def run(raw, basis, water, ecc, steps, config, out, **timing):
         options=settings.as_options(),
         peak=settings.peak,
         model=settings.model,
+        posterior=settings.posterior,
     )
