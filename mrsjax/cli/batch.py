@@ -66,6 +66,7 @@ def _one(subject, given: Mapping[str, Any], config: str | None, device: str, red
     from mrsjax.cli import inputs, outcome
     from mrsjax.cli.console import interruptible
     from mrsjax.cli.finished import is_finished
+    from mrsjax.cli.posterior import posterior_table
     from mrsjax.cli.settings import resolve
     from mrsjax.cli.words import in_options
     from mrsjax.report.folder import check_folder
@@ -85,11 +86,13 @@ def _one(subject, given: Mapping[str, Any], config: str | None, device: str, red
             def work():
                 from mrsjax.cli.job import computed
 
-                return computed(lambda: inputs.load(settings), said.append, None, settings.peak, settings.model)
+                analysis = computed(lambda: inputs.load(settings), said.append, None, settings.peak, settings.model)
+                word = settings.posterior
+                return analysis, None if word is None else posterior_table(analysis, word)
 
-            analysis = interruptible(work)
+            analysis, table = interruptible(work)
             title = subject.data.name
-            outcome.write(analysis, place, title, settings.as_options(), files, device, clock, subject.named)
+            outcome.write(analysis, place, title, settings.as_options(), files, device, clock, subject.named, table)
         document = json.loads((place / subject.named("results.json")).read_text(encoding="utf-8"))
         link = (subject.folder / subject.named("report.html")).as_posix()
         return {"status": state, "said": said, "link": link, "document": document}

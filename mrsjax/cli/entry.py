@@ -21,6 +21,7 @@ VERBS = {
     "shim": "Shim currents for a voxel of a field map, judged by the spectrum.",
     "train": "Train a network on artificial data; resumes after an interruption.",
     "predict": "Measured spectra through a trained network: the outputs of fit.",
+    "evaluate": "A trained network beside the fit on spectra that its recipe did not foresee.",
     "demo": "Simulate a brain spectrum, fit it, write the report. Needs no files and no network.",
     "basis": "Simulate, look at, convert and draw basis sets.",
     "simulate": "Labelled artificial spectra of a named recipe, in files, as many as you like.",

@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from mrsjax.cli.hint_options import hint_options
+from mrsjax.cli.posterior import METHODS
 
 
 @click.command(
     epilog=(
-        "MRSI: --mask FILE, a NIfTI image of the voxels to fit. What `mrsjax check` may ask for: --dwell-s,"
+        "MRSI: --mask FILE, a NIfTI image of the voxels to fit. --posterior laplace (or nuts: exact and slow) adds quantiles"
+        " of the posterior, posterior.csv. What `mrsjax check` may ask for: --dwell-s,"
         " --central-frequency-mhz, --ppm-ref, --points, --nucleus, --conjugate, --conjugate-basis, --basis-ppm-ref,"
         " --basis-subspectrum. Everything else (water_te_ms, omit, peak, model options, relaxation times) goes into"
         " --config; a run.yaml repeats its run."
@@ -24,6 +26,7 @@ from mrsjax.cli.hint_options import hint_options
 @click.option("--mask", type=click.Path(), hidden=True)
 @click.option("--control", type=click.Path(), help="Repeat the run of an LCModel control file with our fit.")
 @click.option("--config", type=click.Path(), help="Settings from a file; options given here win.")
+@click.option("--posterior", type=click.Choice(METHODS), hidden=True)
 @click.option("-o", "--out", type=click.Path(), metavar="DIR", help="Folder for the results.")
 @hint_options(visible=("--te-ms", "--tr-s"))
 def fit(config: str | None, **options):
@@ -54,4 +57,5 @@ def fit(config: str | None, **options):
         options=settings.as_options(),
         peak=settings.peak,
         model=settings.model,
+        posterior=settings.posterior,
     )

@@ -50,13 +50,15 @@ def run(
     peak: str = "tNAA",
     model: Mapping[str, Any] | None = None,
     method: Callable[[Any], Any] | None = None,
+    posterior: str | None = None,
 ) -> Any:
     """Runs a fit, writes its folder and returns the `Analysis`.
 
     **Arguments:** `load` returns the `Inputs` and the fingerprints of the files; it runs after JAX is set up. `method`: `analysis.Method` of the inputs,
-    in place of the fit.
+    in place of the fit. `posterior`: a word of `cli.posterior.METHODS`.
     """
     from mrsjax.cli import outcome
+    from mrsjax.cli.posterior import posterior_table
 
     clock = outcome.Clock()
     device = start_jax()
@@ -70,10 +72,14 @@ def run(
                 click.echo(line, err=True)
 
             say(f"compiling for {device} (kept for the next run)")
-            return computed(lambda: given, note, progress, peak, model, method), files
+            analysis = computed(lambda: given, note, progress, peak, model, method)
+            if posterior is None:
+                return analysis, files, None
+            say("posterior")
+            return analysis, files, posterior_table(analysis, posterior)
 
-        analysis, files = interruptible(work)
+        analysis, files, table = interruptible(work)
         say("writing")
-        outcome.write(analysis, out, title, options, files, device, clock)
+        outcome.write(analysis, out, title, options, files, device, clock, posterior=table)
     outcome.announce(analysis, out)
     return analysis

@@ -1,7 +1,8 @@
-"""A trained network as a method of analysis."""
+"""A trained network as a method of analysis, and beside the fit in the scenario suite."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,38 @@ def method_of(path: str, given: inputs.Inputs, iterations: int) -> Method:
         return predict(saved, spectra, given.fids.sampling, iterations=iterations, progress=progress)
 
     return Method(fit_model(saved), estimate, f"a network ({name}), {then}", tuple(notes))
+
+
+def scenario_rows(path: str, count: int, seed: int, iterations: int, say: Callable[[str], None]) -> list[Any]:
+    """`analysis.scenarios.Row`s of the fit, the network alone and the network with fit steps, on scenarios of the recipe in its card.
+
+    **Raises:** `ValueError` when the card has no recipe.
+    """
+    import equinox as eqx
+    import jax
+
+    from mrsjax.analysis.scenarios import Trial, evaluate_scenarios
+    from mrsjax.inference import fit
+    from simulators.datasets.scenarios import scenarios
+
+    saved = load(path)
+    recipe = saved.card.get("recipe")
+    if not isinstance(recipe, dict) or "text" not in recipe:
+        raise ValueError(f"{path}: wanted a network with its recipe in the card, as mrsjax train writes it, found none")
+    worlds = scenarios(recipe["text"], str(recipe.get("name", "recipe")))
+    keys = jax.random.split(jax.random.key(seed), count)
+    sample = eqx.filter_jit(lambda simulator, keys: jax.vmap(simulator.sample)(keys))
+    trials = {}
+    for name, world in worlds.items():
+        drawn = sample(world, keys)
+        trials[name] = Trial(np.asarray(drawn.data), np.asarray(drawn.truth["amplitudes"]), world.model.names)
+    model = fit_model(saved)
+    steps = f"network, {iterations} fit steps"
+    methods = {
+        "fit": lambda fids: fit(model, fids),
+        "network": lambda fids: predict(saved, fids, saved.sampling, iterations=0),
+        steps: lambda fids: predict(saved, fids, saved.sampling, iterations=iterations),
+    }
+    far = lambda fids: distances(saved.familiarity, saved.network.inputs, fids)  # noqa: E731
+    say(f"{len(trials)} scenarios of {count} spectra")
+    return evaluate_scenarios(trials, methods, alarms={"network": far, steps: far}, report=say)

@@ -71,8 +71,9 @@ def write(
     device: str,
     clock: Clock,
     named: Callable[[str], str] = as_they_are,
+    posterior: list[dict[str, Any]] | None = None,
 ) -> None:
-    """Writes the folder `out`: every file of `FILES` and the images, each under the name that `named` gives it."""
+    """Writes the folder `out`: every file of `FILES`, the images, and posterior.csv of its rows, each under the name that `named` gives it."""
     import yaml
 
     run = {
@@ -90,7 +91,13 @@ def write(
         "qc.csv": report.to_csv(report.qc_rows(analysis)),
         "results.json": report.to_json(analysis, run),
     }
-    made: dict[str, str | bytes] = {**tables, "report.html": report.render(analysis, run, tables), **images(analysis)}
+    if posterior is not None:
+        tables["posterior.csv"] = report.to_csv(posterior)
+    made: dict[str, str | bytes] = {
+        **tables,
+        "report.html": report.render(analysis, run, tables, posterior),
+        **images(analysis),
+    }
     outputs = {named(name): digest(content) for name, content in made.items()}
     record = {"schema": "mrsjax-run/1.1", **run, "notes": list(analysis.notes), "outputs": outputs}
     repeat = "`mrsjax predict`" if "network" in options else "`mrsjax fit --config run.yaml` repeats this run"

@@ -58,4 +58,5 @@ def run(raw, basis, water, ecc, edited, steps, config, out, **timing):
         options=settings.as_options(),
         peak=settings.peak,
         model=settings.model,
+        posterior=settings.posterior,
     )

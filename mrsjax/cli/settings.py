@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mrsjax.cli.posterior import METHODS
+
 #: Outside of these a number has the wrong unit.
 RANGES = {
     "te_ms": (1.0, 500.0),
@@ -21,7 +23,7 @@ RANGES = {
 
 PATHS = ("data", "basis", "water", "mask", "out", "control")
 FLAGS = ("conjugate", "conjugate_basis")
-TEXTS = (*PATHS, "peak", "nucleus")
+TEXTS = (*PATHS, "peak", "nucleus", "posterior")
 WHOLE = ("points", "basis_subspectrum")
 
 
@@ -58,6 +60,7 @@ class FitSettings:
     peak: str = "tNAA"
     model: Mapping[str, Any] | None = None
     relaxation: Mapping[str, Any] | None = None
+    posterior: str | None = None
 
     def as_options(self) -> dict[str, Any]:
         """The settings as plain values; paths absolute, so that the file repeats the run from any folder."""
@@ -173,6 +176,8 @@ def resolve(options: Mapping[str, Any], config: str | None) -> FitSettings:
         value = getattr(settings, name)
         if value is not None and not low <= value <= high:
             raise ValueError(f"--{name.replace('_', '-')}: wanted {low:g} to {high:g}, found {value:g}; another unit?")
+    if settings.posterior not in (None, *METHODS):
+        raise ValueError(f"posterior: wanted {' or '.join(METHODS)}, found {settings.posterior!r}")
     if settings.tissue is not None and settings.water is None:
         raise ValueError("--tissue corrects water scaling and needs --water")
     return settings

@@ -72,6 +72,14 @@ def eliminate(a: Inexact[Array, "n n"], b: Inexact[Array, "n r"]) -> Inexact[Arr
     return lax.fori_loop(0, n, step, jnp.zeros_like(b))
 
 
+def log_determinant(a: Float[Array, "n n"]) -> Float[Array, ""]:
+    """log det of a symmetric positive definite matrix: the sum of the logarithms of its pivots."""
+    scaled, scale = _unit_diagonal(a)
+    pivots = jnp.diagonal(_forward(scaled, a.shape[0]))
+    tiny = jnp.finfo(a.dtype).eps
+    return jnp.sum(jnp.log(jnp.maximum(pivots, tiny))) - 2 * jnp.sum(jnp.log(scale))
+
+
 def masked(a: Inexact[Array, "n n"], keep: Bool[Array, " n"]) -> Inexact[Array, "n n"]:
     """`a` with the rows and columns outside `keep` replaced by those of the identity."""
     both = keep[:, None] & keep[None, :]

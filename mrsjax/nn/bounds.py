@@ -56,17 +56,27 @@ class ParameterMap(eqx.Module):
         self.location, self.scale = Frozen(location), Frozen(jnp.asarray(scale, dtype))
         self.start = Frozen({g: {n: p.start for n, p in tree.items()} for g, tree in parameters.items()})
 
-    def vector(self, outputs: Float[Array, " p"]) -> Float[Array, " p"]:
-        """The named values as a vector."""
+    def _parts(self, dtype):
         lower, upper, location, scale = (
-            x.value.astype(outputs.dtype) for x in (self.lower, self.upper, self.location, self.scale)
+            x.value.astype(dtype) for x in (self.lower, self.upper, self.location, self.scale)
         )
         bounded = jnp.isfinite(lower) & jnp.isfinite(upper)
         low, span = jnp.where(bounded, lower, 0.0), jnp.where(bounded, upper - lower, 1.0)
         part = jnp.where(bounded, (location - low) / span, 0.5)
         gain = scale / (span * part * (1 - part))
-        inside = low + span * jax.nn.sigmoid(jnp.log(part) - jnp.log1p(-part) + gain * outputs)
-        return jnp.where(bounded, inside, location + scale * outputs)
+        return bounded, low, span, jnp.log(part) - jnp.log1p(-part), gain, location, scale
+
+    def vector(self, outputs: Float[Array, " p"]) -> Float[Array, " p"]:
+        """The named values as a vector."""
+        bounded, low, span, at, gain, location, scale = self._parts(outputs.dtype)
+        return jnp.where(bounded, low + span * jax.nn.sigmoid(at + gain * outputs), location + scale * outputs)
+
+    def outputs(self, vector: Float[Array, " p"]) -> Float[Array, " p"]:
+        """The inverse of `vector`; values at a bound or outside are moved inside by 1e-4 of the bounds' distance."""
+        bounded, low, span, at, gain, location, scale = self._parts(vector.dtype)
+        part = jnp.clip((vector - low) / span, 1e-4, 1 - 1e-4)
+        inside = (jnp.log(part) - jnp.log1p(-part) - at) / gain
+        return jnp.where(bounded, inside, (vector - location) / scale)
 
     def tree(self, vector: Float[Array, " p"]) -> dict[str, dict[str, Array]]:
         """The model's whole tree of values."""

@@ -24,11 +24,16 @@ UNITS = {
 }
 
 
-def render(analysis: Analysis, run: Mapping[str, Any], files: Mapping[str, str]) -> str:
+def render(
+    analysis: Analysis,
+    run: Mapping[str, Any],
+    files: Mapping[str, str],
+    posterior: list[dict[str, Any]] | None = None,
+) -> str:
     """The report as one HTML page that needs no network.
 
     **Arguments:** `run` provenance (title, files, options, versions, device, started, seconds); `files` name -> text
-    of the tables that the page offers for download.
+    of the tables that the page offers for download; `posterior` rows of `report.posterior`, those of the first spectrum are shown.
     """
     judgements = judge(analysis)
     return page(
@@ -44,6 +49,7 @@ def render(analysis: Analysis, run: Mapping[str, Any], files: Mapping[str, str])
         quantities=analysis.quantities,
         general=[c for c in analysis.quantities.constants if not c.name.startswith(("T1 of", "T2 of"))],
         relaxation=relaxation_rows(analysis),
+        posterior=[r for r in posterior or [] if r["spectrum"] == int(analysis.index[0])],
         notes=analysis.notes,
         mrsinmrs=_by_section(methods.mrsinmrs(analysis, run)),
         paragraph=methods.paragraph(analysis, run),

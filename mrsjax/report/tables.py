@@ -20,7 +20,8 @@ SCHEMA = "mrsjax-results/1.0"
 _QUANTITIES = ("raw_amplitude", "crlb", "crlb_percent", "ratio_tcr", "water_scaled_molal", "water_scaled_molar")
 
 
-def _where(analysis: Analysis, i: int) -> dict[str, int]:
+def where(analysis: Analysis, i: int) -> dict[str, int]:
+    """Columns that say which spectrum a row is of: its number and, with a spatial dimension, its voxel."""
     where = {"spectrum": int(analysis.index[i])}
     if analysis.position is not None:
         where |= dict(zip("xyz", (int(p) for p in analysis.position[i]), strict=True))
@@ -35,7 +36,7 @@ def results_rows(analysis: Analysis) -> list[dict[str, Any]]:
     columns = {c: np.asarray(getattr(q, c)) for c in _QUANTITIES}
     status = [s.name.lower() for s in analysis.status]
     return [
-        _where(analysis, i)
+        where(analysis, i)
         | {"metabolite": name}
         | {c: float(v[i, j]) for c, v in columns.items()}
         | {"status": status[i]}
@@ -57,7 +58,7 @@ def parameters_rows(analysis: Analysis) -> list[dict[str, Any]]:
             for j, (v, sd) in enumerate(zip(flat, flat_sd, strict=True)):
                 label = name if value[i].ndim == 0 else f"{name}[{j}]"
                 row = {"parameter": label, "value": float(v), "sd": float(sd), "unit": result.units.get(name, "")}
-                rows.append(_where(analysis, i) | row)
+                rows.append(where(analysis, i) | row)
     return rows
 
 
@@ -68,7 +69,7 @@ def qc_rows(analysis: Analysis) -> list[dict[str, Any]]:
     q = analysis.quality
     numbers = ("snr_spec", "snr_2sd", "snr_lcm", "snr_matched", "fwhm_hz", "fwhm_ppm", "fqn", "noise_sd")
     return [
-        _where(analysis, i)
+        where(analysis, i)
         | {"status": status.name.lower(), "peak": q.peak}
         | {n: float(getattr(q, n)[i]) for n in numbers}
         | {
@@ -123,7 +124,7 @@ def to_json(analysis: Analysis, run: Mapping[str, Any]) -> str:
     fields = (*_QUANTITIES, "ratio_tcr_sd", "water_scaled_molal_sd", "water_scaled_molar_sd")
     document = {
         "schema": SCHEMA,
-        "spectra": [_where(analysis, i) for i in range(len(analysis.index))],
+        "spectra": [where(analysis, i) for i in range(len(analysis.index))],
         "names": list(q.names),
         "quantities": {f: np.asarray(getattr(q, f)) for f in fields},
         "units": {

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+
+from mrsjax.report.page import short
 
 FILES = {"results.csv", "parameters.csv", "qc.csv", "results.json", "report.html", "run.yaml", "curves"}
 
@@ -291,3 +294,18 @@ def test_ctrl_c_is_obeyed_at_once_and_leaves_nothing(scans, tmp_path):
         assert process.wait(timeout=20) == 130 and time.monotonic() - began < 10
     assert "mrsjax: interrupted; nothing was written" in rest and "Traceback" not in rest
     assert {p.name for p in tmp_path.iterdir()} <= {"cache"}
+
+
+def test_posterior_writes_quantiles(scans, command, tmp_path):
+    out = tmp_path / "o"
+    given = ("fit", scans["svs"], "--basis", scans["basis"], "--config", scans["config"], "--posterior", "laplace")
+    assert command(*given, "-o", out)[0] == 0
+    table = {r["metabolite"]: r for r in rows(out / "posterior.csv")}
+    assert set(table) == set(concentrations(out))
+    naa = table["NAA"]
+    spread = next(float(r["crlb"]) for r in rows(out / "results.csv") if r["metabolite"] == "NAA")
+    assert float(naa["q0.16"]) < float(naa["q0.5"]) < float(naa["q0.84"])
+    assert float(naa["sd"]) == pytest.approx(spread, rel=0.15)
+    assert "posterior.csv" in yaml.safe_load((out / "run.yaml").read_text())["outputs"]
+    shown = re.search(r'<section id="posterior".*?</section>', (out / "report.html").read_text(), flags=re.DOTALL)
+    assert shown and f"<td>{short(float(naa['q0.5']))}</td>" in shown[0]

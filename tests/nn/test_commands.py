@@ -76,6 +76,14 @@ def test_train_then_predict(tmp_path):
     names = list(simulator.model.names)
     assert found["NAA"] == pytest.approx(truth[names.index("NAA")], rel=0.1)
     assert "a network (mlp)" in (tmp_path / "out" / "report.html").read_text()
+    done = _mrsjax("evaluate", tmp_path / "run", "--scenarios", "--count", 8, "-o", tmp_path / "suite")
+    assert done.returncode == 0, done.stderr[-2000:]
+    with open(tmp_path / "suite" / "scenarios.csv") as file:
+        suite = {(r["scenario"], r["method"]): r for r in csv.DictReader(file)}
+    assert len(suite) == 3 * 11  # no macromolecules in this recipe, no baseline of its own
+    assert float(suite["in distribution", "fit"]["bias"]) < 5
+    assert float(suite["line width x2", "network"]["unlike"]) > float(suite["in distribution", "network"]["unlike"])
+    assert (tmp_path / "suite" / "scenarios.svg").read_text().startswith("<svg")
     io.write(
         FIDs(fid[None, :128], simulator.model.sampling.__class__(1 / 1200, 123.25e6, 128), ("DIM_DYN",)),
         tmp_path / "short.nii.gz",
