@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -122,18 +122,19 @@ def learn(study: Study, name: str, world: World) -> tuple[Any, str]:
     )
 
 
-def run(study: Study) -> list[str]:
-    """Trains, scores, and returns the lines of the report."""
+def run(study: Study) -> Iterator[str]:
+    """Trains and scores; the lines of the report as they are known."""
     world = study.simulate()
-    lines = [f"row {study.row}: {study.title}", f"published: {study.published}", f"here: {study.reduced}"]
+    yield from (f"row {study.row}: {study.title}", f"published: {study.published}", f"here: {study.reduced}")
     networks = {}
     for name in study.learners:
         networks[name], line = learn(study, name, world)
-        lines.append(line)
+        yield line
     header, *body = study.score(networks, world, draw(world.simulator, study.count))
-    lines.append(f"test: {study.count} spectra, seed {TEST_SEED}")
-    lines += ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return lines + ["| " + " | ".join(x if isinstance(x, str) else f"{x:.3g}" for x in row) + " |" for row in body]
+    yield f"test: {study.count} spectra, seed {TEST_SEED}"
+    yield from ("| " + " | ".join(header) + " |", "|" + "---|" * len(header))
+    for row in body:
+        yield "| " + " | ".join(x if isinstance(x, str) else f"{x:.3g}" for x in row) + " |"
 
 
 def main(study: Study) -> None:
@@ -144,4 +145,5 @@ def main(study: Study) -> None:
     given = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     settings = dataclasses.replace(study.settings, steps=given.steps)
-    print("\n".join(run(study._replace(settings=settings, count=given.count))), flush=True)
+    for line in run(study._replace(settings=settings, count=given.count)):
+        print(line, flush=True)
