@@ -75,7 +75,7 @@ STUDY = Study(
         "mlp, phase": _learner(MLP, "real", PHASE),
         "cnn": _learner({"name": "cnn", "channels": [16, 32, 32], "widths": [128]}, "complex", SHIFT, PHASE),
     },
-    settings=Training(steps=1000, batch=64, every=200, validation=256, learning_rate=2e-3),
+    settings=Training(steps=500, batch=64, every=100, validation=256, learning_rate=2e-3),
     score=score,
     count=256,
 )
