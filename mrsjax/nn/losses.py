@@ -58,7 +58,8 @@ def residual(network: Network, prediction: Prediction, sample: Sample) -> Float[
 def signal(network: Network, prediction: Prediction, sample: Sample) -> Float[Array, ""]:
     """Mean squared difference between the decoded spectrum and the data in the window, in units of the data's mean power; needs no truth."""
     model = network.model
-    rest = model.crop(sample.data) - model.spectrum(prediction.values, prediction.amplitudes)
+    decoded = model.signal(prediction.values, prediction.amplitudes)  # one transform in all, not one for each component
+    rest = model.crop(sample.data - decoded)
     return jnp.mean(rest.real**2 + rest.imag**2) / prediction.scale**2
 
 

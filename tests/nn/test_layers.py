@@ -6,10 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mrsjax.core import Sample
 from mrsjax.inference import fit
-from mrsjax.nn import layers
-from tests.nn.small import model, simulator
-from tests.physics.examples import brain
+from mrsjax.nn import build, layers
+from mrsjax.nn.losses import signal
+from tests.nn.small import N, model, simulator, spec
+from tests.physics.examples import basis, brain, sampling
 
 NOISE = 0.05
 
@@ -95,3 +97,19 @@ def test_a_batch_is_its_spectra(case):
     both = jax.tree.map(lambda x: jnp.stack([x, x]), given)
     one = lambda g: layers.refine(full, g, values, 1)[1]  # noqa: E731
     np.testing.assert_allclose(jax.jit(jax.vmap(one))(both)[1], jax.jit(one)(given), rtol=1e-8)
+
+
+def test_the_signal_loss_is_what_the_decoder_leaves():
+    network = build(spec(amplitudes="network"), basis(N), sampling(N))
+
+    @jax.jit
+    def losses(fid):
+        found = network(fid)
+        decoded = network.model.signal(found.values, found.amplitudes)
+        spectrum = found.amplitudes @ network.model.design(found.values)[0]
+        left = jnp.mean(jnp.abs(network.model.crop(fid) - spectrum) ** 2) / found.scale**2
+        own = signal(network, found, Sample(decoded, {}, {}))
+        return signal(network, found, Sample(fid, {}, {})), left, own
+
+    given, wanted, none = losses(simulator().sample(jax.random.key(1)).data)
+    assert float(given) == pytest.approx(float(wanted), rel=1e-4) and float(none) < 1e-10 < float(given)

@@ -1,0 +1,78 @@
+"""Training throughput beside the simulator alone, and spectra/s of encoding and refining.
+
+`python -m benchmarks.speed.training`. Recipe R1 on 1024 points. Spectra for each second of CPU time, over all cores; the second of two runs of a program.
+"""
+
+import time
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.studies.study import DRAWN, METABOLITES, classical, cpu, draw, world
+from mrsjax.nn import Matched, NetworkSpec, Training, calibrate, train, weighted
+
+BATCH, STEPS = 128, 40
+PREDICTED = (
+    "metabolites.shift",
+    "metabolites.lorentz",
+    "metabolites.gauss",
+    "phase.phase_zero",
+    "macromolecules.shift",
+)
+ENCODERS = {
+    "MLP 504-256-128": {"name": "mlp"},
+    "CNN 16-32-32, stride 3": {"name": "cnn"},
+}
+
+
+def training(here, spec, loss) -> tuple[float, int]:
+    """Spectra for each second of CPU time after the first steps, and how often the loss was traced after them."""
+    network = calibrate(spec, here.basis, here.sampling, here.simulator, count=64)
+    data = Matched(here.simulator, network.model.names, spec.predicted)
+    inner, traced, seen = weighted(loss), [], []
+
+    def counted(*arguments):
+        traced.append(1)
+        return inner(*arguments)
+
+    settings = Training(steps=2 * STEPS, batch=BATCH, validation=BATCH, every=STEPS, warmup=5)
+    train(network, data, counted, settings, report=lambda *_: seen.append((time.process_time(), len(traced))))
+    (first, before), (last, after) = seen
+    return (STEPS + 1) * BATCH / (last - first), after - before
+
+
+def main():
+    jax.config.update("jax_enable_x64", True)
+    here = world()
+    keys = jax.random.split(jax.random.key(0), 8 * BATCH)
+    alone = eqx.filter_jit(lambda s, k: jax.lax.map(lambda x: jnp.sum(jnp.abs(s.sample(x).data)), k, batch_size=BATCH))
+    _, ms = cpu(lambda: alone(here.simulator, keys), len(keys))
+    print(
+        f"| what | spectra / s of CPU | share of the simulator alone | traced again |\n|---|---|---|---|\n| simulator alone | {1e3 / ms:.0f} | 1 | 0 |"
+    )
+    amplitudes = {"predicted": (), "amplitudes": "network", "model": METABOLITES}
+    tasks = {
+        "parameters": ({"predicted": PREDICTED, "model": DRAWN}, {"parameters": 1.0}),
+        "20 amplitudes": (amplitudes, {"amplitudes": 1.0}),
+    }
+    for name, encoder in ENCODERS.items():
+        for task, (options, loss) in tasks.items():
+            rate, again = training(here, NetworkSpec(encoder=encoder, **options), loss)
+            print(f"| training {name}, {task} | {rate:.0f} | {1e-3 * ms * rate:.2f} | {again} |", flush=True)
+    fids = draw(here.simulator, 256).data
+    for name, options in {"encode": {}, "encode, exact amplitudes": {"amplitudes": "projected"},
+                          "encode, one step, exact amplitudes": {"amplitudes": "refined", "steps": 1}}.items():  # fmt: skip
+        spec = NetworkSpec(predicted=PREDICTED, model=DRAWN, **options)
+        network = calibrate(spec, here.basis, here.sampling, here.simulator, count=64)
+        apply = eqx.filter_jit(lambda n, x, o=options: jax.vmap(lambda f: (n if o else n.encode)(f).amplitudes)(x))
+        data = jnp.asarray(fids, jnp.complex64)
+        _, ms = cpu(lambda n=network, f=apply, d=data: f(n, d), len(fids))
+        print(f"| {name} (single precision) | {1e3 / ms:.0f} | - | - |", flush=True)
+    _, ms = classical(here, np.asarray(fids, complex))
+    print(f"| fit from a cold start, with Cramer-Rao bounds (double precision) | {1e3 / ms:.0f} | - | - |")
+
+
+if __name__ == "__main__":
+    main()
