@@ -71,3 +71,21 @@ naa = simulator.model.names.index("NAA")
 for name, source in (("as published", simulator), ("widened", wide)):
     amplitudes = np.asarray(draw(source, many).truth["amplitudes"][:, naa])
     print(f"{name}: NAA {amplitudes.min():.1f} to {amplitudes.max():.1f} mmol/L")
+
+# %% [markdown]
+# ## A world of spectra
+# The same call draws MRSI: labels, pictures, maps, field, and what eight coils saw of them.
+
+# %%
+world = draw(recipe("r3").simulator, jax.random.split(jax.random.key(3), 1))
+show = {
+    "tissue": world.labels["tissue"][0, :, :, 1], "T1w": world.labels["t1w"][0, :, :, 1], "FLAIR": world.labels["flair"][0, :, :, 1],
+    "field (Hz)": np.clip(world.truth["field"][0, :, :, 1], -60, 60), "NAA": world.truth["amplitudes"][0, :, :, 0, naa], "|data|, one coil": np.abs(world.data[0, :, :, 0, 0, 0]),
+}  # fmt: skip
+figure, axes = plt.subplots(1, 6, figsize=(13, 2.6))
+for axis, (name, picture) in zip(axes, show.items(), strict=True):
+    axis.imshow(np.asarray(picture).T, origin="lower")
+    axis.set(title=name, xticks=[], yticks=[])
+plt.show()
+print(f"data {world.data.shape}: world, x, y, z, coil, time")
+assert world.data.shape == (1, 32, 32, 1, 8, 512)

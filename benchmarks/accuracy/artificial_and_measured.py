@@ -1,10 +1,13 @@
-"""Do artificial spectra look like measured ones? `python -m benchmarks.accuracy.artificial_and_measured [-n 48] [--recipe brain r1]`.
+"""Do artificial spectra look like measured ones? `python -m benchmarks.accuracy.artificial_and_measured [-n 48] [--recipe brain r1] [--set]`.
 
 The 12 subjects of `svs_3t_philips_press35_12subjects` (after Klose's correction) beside spectra of a recipe with the subjects' basis and sampling. Both are fitted with the default model; the
 fit's phase and shift bring them to one place. Printed: median and quartiles of SNR (tNAA), FWHM (tNAA), area of the fitted baseline relative to that of the metabolites,
 fit quality (variance of the residual over that of the noise: what the model cannot explain), ratios to tCr. Then the classifier two-sample test (Lopez-Paz and Oquab 2017):
 area under the ROC curve of a logistic regression that tells the two apart, on these numbers and on the principal components of the spectra, each spectrum judged by a
-classifier that has not seen it (stratified folds); 0.5 means indistinguishable. With 12 measured spectra one standard error is about 0.09 at 0.5.
+classifier that has not seen it (stratified folds); 0.5 means indistinguishable. With 6 measured spectra one standard error is about 0.13 at 0.5.
+
+Recipe `brain` is set on every second subject (the first, third, ...) alone and judged on the others. `--set` does that and prints what stands in brain.yaml: factors of the literature's
+concentrations (ratio of the medians of the fitted ratios to tCr) and, after them, the mean of the residue (least squares of the difference between the mean spectra by the splines of the residue).
 """
 
 import argparse
@@ -13,17 +16,20 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
+import yaml
 
 from benchmarks.accuracy.artificial_round_trip import drawn
 from benchmarks.accuracy.real_spectra import ratios, twelve_subjects
 from mrsjax.core import to_spectrum
 from mrsjax.inference import fit
 from mrsjax.physics import default_model
+from simulators.artefacts import SplineBaseline
 from simulators.datasets import recipe
+from simulators.datasets.recipe import parse
 
 
-def features(model, fids: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Numbers of each spectrum, and its phased, shifted and scaled real part from 0.2 to 4.2 ppm."""
+def features(model, fids: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Numbers of each spectrum, its phased and shifted real part from 0.2 to 4.2 ppm over the height of tCr, and that height over the metabolites' fitted |s(0)|."""
     result = fit(model, fids)
     sampling = model.sampling
     time, ppm = np.asarray(sampling.time), np.asarray(sampling.ppm)
@@ -61,9 +67,11 @@ def features(model, fids: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray
         "log misfit": np.log10(np.asarray(result.misfit) / inside.sum()),
     }
     numbers |= {f"{k} / tCr": np.asarray(v) for k, v in ratios(result).items()}
-    binned = spectra[:, inside] / creatine[:, None]
-    binned = binned[:, : binned.shape[1] // 4 * 4].reshape(len(binned), -1, 4).mean(2)
-    return numbers, binned
+    group = model.groups[0]
+    area = np.asarray(result.amplitudes)[:, [result.names.index(n) for n in group.names]] @ np.abs(
+        np.asarray(group.fids)[:, 0]
+    )
+    return numbers, spectra[:, inside] / creatine[:, None], creatine / area
 
 
 def auc(measured: np.ndarray, artificial: np.ndarray, *, components: int | None = None) -> float:
@@ -86,6 +94,48 @@ def auc(measured: np.ndarray, artificial: np.ndarray, *, components: int | None 
     return float(np.mean(scores))
 
 
+def table(measured, sets, judged: np.ndarray) -> None:
+    """Medians and quartiles, and the two-sample tests against the judged subjects."""
+    numbers_of = {"measured": {k: v[judged] for k, v in measured[0].items()}} | {name: x[0] for name, x in sets.items()}
+    print(f"{'':20}" + "".join(f"{name:>26}" for name in numbers_of))
+    for key in measured[0]:
+        cells = (np.percentile(numbers[key], [25, 50, 75]) for numbers in numbers_of.values())
+        print(f"{key:20}" + "".join(f"{m:12.2f} ({a:5.2f},{b:6.2f})" for a, m, b in cells))
+    stack = lambda numbers: np.stack(list(numbers.values()), axis=1)  # noqa: E731
+    here = numbers_of["measured"]
+    for name, (numbers, shown) in sets.items():
+        each = {k: auc(here[k][:, None], numbers[k][:, None]) for k in here}
+        print(
+            f"{name}: AUC on all numbers {auc(stack(here), stack(numbers)):.2f}, on 8 components {auc(measured[1][judged], shown, components=8):.2f}"
+        )
+        print("  one number alone: " + ", ".join(f"{k} {max(v, 1 - v):.2f}" for k, v in each.items()))
+
+
+def binned(spectra: np.ndarray) -> np.ndarray:
+    return spectra[:, : spectra.shape[1] // 4 * 4].reshape(len(spectra), -1, 4).mean(2)
+
+
+def factors(measured, artificial, known: dict[str, float]) -> dict[str, float]:
+    """Factors of concentrations that bring the medians of the fitted ratios together, times those that are `known`."""
+    parts = {"tNAA": ("NAA", "NAAG"), "tCho": ("GPC", "PCh"), "mI": ("Ins",), "Glu": ("Glu",), "GSH": ("GSH",)}
+    out = {}
+    for target, names in parts.items():
+        ratio = np.median(measured[f"{target} / tCr"]) / np.median(artificial[f"{target} / tCr"])
+        out |= {n: round(float(ratio * known.get(n, 1.0)), 3) for n in names}
+    return out
+
+
+def mean_residue(artefact: SplineBaseline, sampling, difference: np.ndarray, ridge: float = 0.02) -> list[float]:
+    """Areas of the splines whose real spectrum is a difference (relative to |s(0)|) between 0.2 and 4.2 ppm."""
+    ppm = np.asarray(sampling.ppm)
+    waves = np.asarray(to_spectrum(jnp.asarray(np.asarray(artefact.waves, complex))).real)[
+        :, (ppm > 0.2) & (ppm < 4.2)
+    ].T
+    weight = ridge * np.mean(np.sum(waves**2, axis=0))
+    found = np.linalg.solve(waves.T @ waves + weight * np.eye(waves.shape[1]), waves.T @ difference)
+    return [round(float(x), 5) for x in found]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -93,26 +143,45 @@ def main() -> None:
     )
     parser.add_argument("-n", type=int, default=48)
     parser.add_argument("--recipe", nargs="+", default=["brain", "r1"])
+    parser.add_argument("--set", action="store_true", help="derive the factors and the mean residue of brain.yaml")
     args = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     fids, basis, _ = twelve_subjects(args.data)
     model = default_model(basis, fids.sampling, lineshape="voigt")
-    measured, spectra = features(model, np.asarray(fids.spectra))
-    sets = {"measured": (measured, spectra)}
-    for name in args.recipe:
-        simulator = recipe(name, basis=basis, sampling=fids.sampling).simulator
-        sets[name] = features(model, drawn(simulator, args.n, 5)["data"].astype(np.complex128))
-    print(f"{'':20}" + "".join(f"{name:>26}" for name in sets))
-    for key in measured:
-        cells = (np.percentile(numbers[key], [25, 50, 75]) for numbers, _ in sets.values())
-        print(f"{key:20}" + "".join(f"{m:12.2f} ({a:5.2f},{b:6.2f})" for a, m, b in cells))
-    stack = lambda numbers: np.stack(list(numbers.values()), axis=1)  # noqa: E731
-    for name, (numbers, shown) in list(sets.items())[1:]:
-        each = {k: auc(measured[k][:, None], numbers[k][:, None]) for k in measured}
-        print(
-            f"{name}: AUC on all numbers {auc(stack(measured), stack(numbers)):.2f}, on 8 components {auc(spectra, shown, components=8):.2f}"
+    measured = features(model, np.asarray(fids.spectra))
+    setting = np.arange(len(measured[1])) % 2 == 0
+
+    def made(text_or_name):
+        source = parse(yaml.safe_dump(text_or_name), "brain", basis=basis, sampling=fids.sampling) if isinstance(text_or_name, dict) else recipe(text_or_name, basis=basis, sampling=fids.sampling)  # fmt: skip
+        return source.simulator, features(model, drawn(source.simulator, args.n, 5)["data"].astype(np.complex128))
+
+    def showing(x):
+        return x[0], binned(x[1])
+
+    if args.set:
+        content = yaml.safe_load(recipe("brain", basis=basis, sampling=fids.sampling).text)
+        brain, residue = (
+            content["amplitudes"]["brain"],
+            next(e["baseline"] for e in content["artefacts"] if e.get("baseline", {}).get("name") == "residue"),
         )
-        print("  one number alone: " + ", ".join(f"{k} {max(v, 1 - v):.2f}" for k, v in each.items()))
+        brain.pop("factors", None), residue.pop("mean", None)
+        for _ in range(2):
+            _, artificial = made(content)
+            here = {k: v[setting] for k, v in measured[0].items()}
+            brain["factors"] = factors(here, artificial[0], brain.get("factors", {}))
+        simulator, artificial = made(content)
+        artefact = next(a for a in simulator.artefacts if a.name == "residue")
+        difference = (measured[1][setting].mean(0) - artificial[1].mean(0)) * np.mean(artificial[2])
+        residue["mean"] = mean_residue(artefact, fids.sampling, difference)
+        print("factors:", brain["factors"])
+        print("mean:", residue["mean"])
+        _, artificial = made(content)
+        sets = {"brain (set)": showing(artificial)}
+    else:
+        sets = {name: showing(made(name)[1]) for name in args.recipe}
+    for title, subjects in (("the subjects it was set on", setting), ("the other subjects", ~setting)):
+        print(f"\n{title}: {subjects.sum()}")
+        table(showing(measured), sets, subjects)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from mrsjax.data import default_basis
 from mrsjax.inference import fit
 from mrsjax.physics import SignalModel, default_model, no_baseline, window_of
 from simulators.datasets import recipe
-from simulators.datasets.blocks import BLOCK, blocks
+from simulators.datasets.blocks import blocks
 
 
 def fit_model(model: SignalModel, low: float = 0.2, high: float = 4.2) -> SignalModel:
@@ -33,7 +33,7 @@ def fit_model(model: SignalModel, low: float = 0.2, high: float = 4.2) -> Signal
 
 
 def drawn(simulator, count: int, seed: int) -> dict[str, np.ndarray]:
-    parts = list(blocks(simulator, seed, 0, -(-count // BLOCK) * BLOCK))
+    parts = list(blocks(simulator, seed, 0, -(-count // simulator.block) * simulator.block))
     return {k: np.concatenate([p[k] for p in parts])[:count] for k in parts[0]}
 
 

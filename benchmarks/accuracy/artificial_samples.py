@@ -9,6 +9,20 @@ import numpy as np
 from benchmarks.accuracy.artificial_round_trip import drawn
 from mrsjax.core import to_spectrum
 from simulators.datasets import available, recipe
+from simulators.phantoms import Tissue
+
+
+def in_the_brain(data: dict[str, np.ndarray], each: int = 3) -> np.ndarray:
+    """Spectra of brain voxels of each world, coils combined by their sensitivities, phase and frequency taken off."""
+    out = []
+    for i, image in enumerate(data["data"]):
+        s = data["labels.sensitivity"][i]
+        combined = np.sum(image * s.conj()[..., None], axis=-2) / np.sum(np.abs(s) ** 2, axis=-1)[..., None]
+        brain = data["labels.fractions"][i][..., [Tissue.GREY, Tissue.WHITE, Tissue.LESION]].sum(-1)
+        order = np.argsort(-brain.ravel(), kind="stable")[:: max(1, int((brain > 0.9).sum()) // each)][:each]
+        turn = data["truth.values.phase.phase_zero"][i]
+        out.append(combined.reshape(-1, combined.shape[-1])[order] * np.exp(-1j * turn))
+    return np.concatenate(out)
 
 
 def main() -> None:
@@ -27,16 +41,28 @@ def main() -> None:
     figure, axes = plt.subplots(1, len(args.recipes), figsize=(4 * len(args.recipes), 6), squeeze=False)
     for axis, name in zip(axes[0], args.recipes, strict=True):
         made = recipe(name)
-        ppm = np.asarray(made.simulator.model.sampling.ppm)
-        inside = (ppm > 0.2) & (ppm < 5.2)
-        data = drawn(made.simulator, count, args.seed)
-        fids = data["data"].reshape(count, -1, len(ppm))[:, 0]
-        spectra = np.asarray(to_spectrum(jnp.asarray(fids)).real)[:, inside]
-        for j, row in enumerate(spectra):
-            size = np.ptp(row[ppm[inside] < 4.2])
+        sampling = made.simulator.sampling
+        ppm = np.asarray(sampling.ppm)
+        worlds = made.simulator.dims[:1] == ("x",)
+        low, high = (3.6, 5.7) if name == "r5" else (0.2, 5.2)
+        inside = (ppm > low) & (ppm < high)
+        data = drawn(made.simulator, 2 if worlds else count, args.seed)
+        fids = in_the_brain(data) if worlds else data["data"].reshape(len(data["data"]), -1, len(ppm))[:count, 0]
+        spectra = np.asarray(to_spectrum(jnp.asarray(fids)))[:, inside]
+        if name == "r5":  # of any phase
+            spectra = np.abs(spectra)
+        for j, row in enumerate(spectra.real):
+            size = np.ptp(row[ppm[inside] < 4.2]) if name != "r5" else 2 * np.ptp(row)
             axis.plot(ppm[inside], np.clip(row / size, -1, 1.2) - 1.1 * j, lw=0.6, color="k")
-            axis.text(5.15, -1.1 * j + 0.12, f"SNR {float(data['labels.snr'][j]):.0f}", fontsize=7)
-        axis.set(xlim=(5.2, 0.2), yticks=[], xlabel="chemical shift (ppm)", title=name)
+            snr = float(data["labels.snr"][j * len(data["labels.snr"]) // count if worlds else j])
+            axis.text(high - 0.05, -1.1 * j + 0.12, f"SNR {snr:.0f}", fontsize=7)
+        axis.set(xlim=(high, low), yticks=[], xlabel="chemical shift (ppm)", title=name)
+        if worlds:
+            for at, part in ((0.02, "labels.t1w"), (0.35, "labels.flair")):
+                small = axis.inset_axes((at, 0.86, 0.3, 0.14))
+                small.imshow(data[part][0, :, :, 0].T, origin="lower", cmap="gray")
+                small.axis("off")
+            axis.set_ylim(top=2.4)
     figure.tight_layout()
     figure.savefig(args.out, dpi=75)
 

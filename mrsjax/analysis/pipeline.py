@@ -15,8 +15,8 @@ from mrsjax.core import BasisSet, FIDs, FitResult, Status, to_spectrum
 from mrsjax.core.constants import GYROMAGNETIC_RATIO
 from mrsjax.core.metabolites import SUMS, canonical
 from mrsjax.inference.quantification import Quantities, Timing, Tissue, WaterReference, quantify
-from mrsjax.inference.relaxation import RelaxationTable, relaxation_table
 from mrsjax.physics.model import SignalModel
+from mrsjax.physics.relaxation import RelaxationTable, relaxation_table
 
 SPACE = ("x", "y", "z")
 

@@ -72,8 +72,8 @@ def simulated():
     from mrsjax.core.metabolites import SUMS, canonical
     from mrsjax.data import default_basis
     from mrsjax.inference.quantification import Timing, Tissue, attenuation, water_scale
-    from mrsjax.inference.relaxation import TISSUES, relaxation_table
     from mrsjax.physics import default_model
+    from mrsjax.physics.relaxation import TISSUES, relaxation_table
 
     basis = default_basis()
     sampling = basis.sampling

@@ -23,7 +23,7 @@ from mrsjax.cli.settings import FitSettings
 from mrsjax.core import BasisSet, FIDs
 from mrsjax.core.metabolites import canonical
 from mrsjax.inference.quantification import Timing, Tissue, user_table
-from mrsjax.inference.relaxation import RelaxationTable, relaxation_table
+from mrsjax.physics.relaxation import RelaxationTable, relaxation_table
 
 
 @dataclasses.dataclass(frozen=True)

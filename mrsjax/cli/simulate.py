@@ -9,7 +9,9 @@ import click
 
 @click.command()
 @click.argument("recipe", required=False)
-@click.option("-n", "--count", type=click.IntRange(1), default=1000, show_default=True, help="Number of spectra.")
+@click.option(
+    "-n", "--count", type=click.IntRange(1), default=1000, show_default=True, help="Number of spectra, or worlds."
+)
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Folder of the data set; an unfinished one is resumed."
 )
@@ -17,15 +19,13 @@ import click
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Another seed, other data."
 )
 @click.option("--signals", is_flag=True, help="Also keep the clean signals and what each artefact added.")
-@click.option(
-    "--shard", type=click.IntRange(256), default=16384, show_default=True, help="Spectra in a file.", hidden=True
-)
+@click.option("--shard", type=click.IntRange(1), help="Spectra (worlds) in a file.", hidden=True)
 @click.option("--verify", is_flag=True, help="Only compare the files of OUT with their checksums.")
 @click.option("--coordinator", help="HOST:PORT of process 0, for several processes.", hidden=True)
 @click.option("--process", type=click.IntRange(0), help="Number of this process, from 0.", hidden=True)
 @click.option("--processes", type=click.IntRange(1), help="Number of processes.", hidden=True)
 def simulate(
-    recipe: str, count: int, out: Path, seed: int, signals: bool, shard: int, verify: bool,
+    recipe: str, count: int, out: Path, seed: int, signals: bool, shard: int | None, verify: bool,
     coordinator: str | None, process: int | None, processes: int | None,
 ):  # fmt: skip
     """Writes labelled artificial spectra of RECIPE (a name or a .yaml file) into files; without RECIPE, lists the names.
@@ -59,4 +59,4 @@ def simulate(
             interruptible(
                 lambda: store.write(made, count, out, seed=seed, shard=shard, signals=signals, progress=progress)
             )
-        click.echo(f"{out}: {count} spectra of {made.name}, seed {seed}")
+        click.echo(f"{out}: {count} samples of {made.name}, seed {seed}")

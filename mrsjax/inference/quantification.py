@@ -13,7 +13,8 @@ from jaxtyping import Array, Float
 
 from mrsjax.core import BasisSet, FitResult
 from mrsjax.core.metabolites import SUMS, canonical
-from mrsjax.inference.relaxation import (
+from mrsjax.inference.water_reference import proton_signal, water_amplitudes
+from mrsjax.physics.relaxation import (
     TISSUES,
     WATER_CONTENT,
     WATER_MOLALITY,
@@ -21,7 +22,6 @@ from mrsjax.inference.relaxation import (
     Constant,
     RelaxationTable,
 )
-from mrsjax.inference.water_reference import proton_signal, water_amplitudes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -275,7 +275,7 @@ def user_table(
     field_strength: float, water: Mapping[str, tuple[float, float]], metabolites: tuple[float, float]
 ) -> RelaxationTable:
     """A table of the user's own: `water` tissue -> (T1, T2) s; `metabolites` one (T1, T2) s for all of them."""
-    from mrsjax.inference.relaxation import Times
+    from mrsjax.physics.relaxation import Times
 
     missing = [t for t in TISSUES if t not in water]
     if missing:

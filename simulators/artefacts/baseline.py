@@ -8,13 +8,14 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Complex
+from jaxtyping import Array, Complex, Float
 from numpyro.distributions import Distribution
 
 from mrsjax.core import Sampling
 from simulators.artefacts.artefact import Artefact
 from simulators.artefacts.noise import complex_normal
 from simulators.artefacts.random import draws
+from simulators.tissue.priors import single
 
 
 class SplineBaseline(Artefact):
@@ -26,11 +27,14 @@ class SplineBaseline(Artefact):
     needed and the imaginary part is the one that belongs to a decaying signal. `walk` False: a_k independent complex normal; True: their running sum along
     the axis minus its mean, a random walk (the baselines of LeBlanc's WAND are of that kind), of root-mean-square 1 over the splines on average.
 
-    Label: "strength" (drawn), "coefficients" (k,), "signal".
+    `mean` (k,): real areas relative to the metabolites' |s(0)| that every spectrum has beside the drawn ones (what a site's spectra have in common).
+
+    Label: "strength" (drawn), "coefficients" (k,) without the mean, "signal".
     """
 
     waves: Complex[Array, "k n"]
     strength: Distribution
+    mean: Float[Array, " k"]
     walk: bool = eqx.field(static=True)
     name: str = eqx.field(static=True, default="baseline")
 
@@ -45,7 +49,7 @@ class SplineBaseline(Artefact):
         # a real product over (Re, Im): under vmap one large product for the whole batch
         w = self.waves
         rows = jnp.block([[w.real, w.imag], [-w.imag, w.real]])
-        both = jnp.concatenate([size * a.real, size * a.imag]) @ rows
+        both = jnp.concatenate([size * a.real + scene.area * self.mean, size * a.imag]) @ rows
         signal = lax.complex(both[:n], both[n:])
         return data + signal, {"strength": strength, "coefficients": a, "signal": signal}
 
@@ -57,9 +61,13 @@ def spline_baseline(
     range_ppm: tuple[float, float] = (-0.5, 5.0),
     spacing_ppm: float = 0.4,
     walk: bool = False,
+    mean: tuple[float, ...] | None = None,
     name: str = "baseline",
 ) -> SplineBaseline:
-    """A `SplineBaseline` with knots over a range of ppm; `strength` is the rms area of one spline relative to the metabolites' |s(0)|."""
+    """A `SplineBaseline` with knots over a range of ppm; `strength` is the rms area of one spline relative to the metabolites' |s(0)|.
+
+    **Raises:** `ValueError` for a range or a mean that does not fit.
+    """
     low, high = range_ppm
     if not (spacing_ppm > 0 and high > low):
         raise ValueError(
@@ -69,4 +77,9 @@ def spline_baseline(
     h = spacing_ppm * 1e-6 * float(sampling.central_frequency)
     t = np.arange(sampling.n_points) * float(sampling.dwell_time)
     waves = np.sinc(h * t) ** 4 * np.exp(2j * np.pi * frequency[:, None] * t)
-    return SplineBaseline(waves=jnp.asarray(waves.astype(np.complex64)), strength=strength, walk=walk, name=name)
+    if mean is not None and len(mean) != len(waves):
+        raise ValueError(f"mean: wanted one number for each of {len(waves)} splines, found {len(mean)}")
+    common = single(np.zeros(len(waves)) if mean is None else mean)
+    return SplineBaseline(
+        waves=jnp.asarray(waves.astype(np.complex64)), strength=strength, mean=common, walk=walk, name=name
+    )

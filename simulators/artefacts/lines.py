@@ -8,13 +8,13 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Complex, Float, Key
 from numpyro.distributions import Distribution
 
 from mrsjax.core import Sampling, cis, exponentials
 from mrsjax.physics.lineshape import GAUSS_RATE
 from mrsjax.physics.macromolecules import LIPIDS
-from simulators.artefacts.artefact import Artefact
+from simulators.artefacts.artefact import Artefact, Scene
 from simulators.artefacts.random import draws, happens
 from simulators.tissue.priors import fixed, normal, single, uniform
 
@@ -42,6 +42,12 @@ class Lines(Artefact):
     name: str = eqx.field(static=True, default="lines")
 
     def __call__(self, data, scene, *, key):
+        waves, label = self.waves(scene, key=key)
+        signal = jnp.sum(waves, axis=0)
+        return data + signal, label | {"signal": signal}
+
+    def waves(self, scene: Scene, *, key: Key[Array, ""]) -> tuple[Complex[Array, "k n"], dict[str, Array]]:
+        """Each line with its size, and the label without "signal"."""
         key, drawn = draws(key, self.strength, self.weight, self.ppm, self.lorentz, self.gauss, self.phase)
         strength, weight, ppm, lorentz, gauss, phase = drawn
         present = happens(key, self.probability)
@@ -51,9 +57,8 @@ class Lines(Artefact):
         waves = exponentials(lax.complex(-math.pi * lorentz, 2 * math.pi * frequency), s.dwell_time, s.n_points)
         if self.gaussian:
             waves = waves * jnp.exp(-GAUSS_RATE * (gauss[:, None] * s.time) ** 2)
-        signal = size @ waves
         label = {"present": present, "strength": present * strength, "ppm": ppm, "lorentz": lorentz, "gauss": gauss}
-        return data + signal, label | {"phase": phase, "signal": signal}
+        return size[:, None] * waves, label | {"phase": phase}
 
 
 def residual_water(

@@ -38,14 +38,17 @@ class Coils(eqx.Module):
         key, (closeness, rho) = draws(key, self.closeness, self.correlation)
         distance, turn = jax.random.uniform(key, (2, self.count), jnp.float32)
         sensitivity = jnp.exp(-closeness * distance) * cis(2 * math.pi * turn)
-        number = jnp.arange(self.count, dtype=jnp.float32)
-        covariance = rho ** jnp.abs(number[:, None] - number)
-        # the Cholesky factor of an exponential (first-order autoregressive) covariance in closed form: no LAPACK in a batch
-        lag = number[:, None] - number
-        scale = jnp.where(number > 0, jnp.sqrt(1 - rho**2), 1.0)
-        factor = jnp.where(lag >= 0, rho ** jnp.maximum(lag, 0) * scale, 0.0)
+        covariance, factor = exponential_covariance(rho, self.count)
         label = {"sensitivity": sensitivity, "noise_covariance": covariance}
         return sensitivity.reshape(-1, *(1,) * data.ndim) * data, factor, label
+
+
+def exponential_covariance(rho: Float[Array, ""], count: int) -> tuple[Float[Array, "c c"], Float[Array, "c c"]]:
+    """C_ab = rho^|a - b| and its Cholesky factor in closed form (a first-order autoregression): no LAPACK in a batch."""
+    number = jnp.arange(count, dtype=jnp.float32)
+    lag = number[:, None] - number
+    scale = jnp.where(number > 0, jnp.sqrt(1 - rho**2), 1.0)
+    return rho ** jnp.abs(lag), jnp.where(lag >= 0, rho ** jnp.maximum(lag, 0) * scale, 0.0)
 
 
 def coils(count: int, *, closeness: Distribution | None = None, correlation: Distribution | None = None) -> Coils:

@@ -1,6 +1,6 @@
 """Spectra by their number: spectrum i of a seed has the key fold_in(key(seed), i), whatever is computed together and where.
 
-The compiled program works on `BLOCK` spectra, always: another batch size could be summed in another order. Devices take blocks in turn, each
+The compiled program works on `simulator.block` spectra (worlds), always: another batch size could be summed in another order. Devices take blocks in turn, each
 running the same program.
 """
 
@@ -8,16 +8,28 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mrsjax.core import Simulator
+from mrsjax.core import Sampling, Simulator
 
-BLOCK = 256
+
+class Generator(Simulator, Protocol):
+    """A simulator that can be written: `block` samples are made by one program, `together` at a time, `shard` go into a file by default, `dims` names the data's leading axes."""
+
+    block: int
+    together: int
+    shard: int
+
+    @property
+    def sampling(self) -> Sampling: ...
+
+    @property
+    def dims(self) -> tuple[str, ...]: ...
 
 
 def named_arrays(sample: Any) -> dict[str, Any]:
@@ -33,21 +45,25 @@ def kept(arrays: dict[str, Any], signals: bool) -> dict[str, Any]:
 
 
 @eqx.filter_jit
-def _block(simulator: Simulator, seed: jax.Array, first: jax.Array, signals: bool) -> dict[str, jax.Array]:
-    numbers = first + jnp.arange(BLOCK, dtype=jnp.uint32)
-    sample = jax.vmap(lambda i: simulator.sample(jax.random.fold_in(jax.random.key(seed), i)))(numbers)
-    return kept(named_arrays(sample), signals)
+def _block(simulator: Generator, seed: jax.Array, first: jax.Array, signals: bool) -> dict[str, jax.Array]:
+    numbers = first + jnp.arange(simulator.block, dtype=jnp.uint32)
+
+    def made(number: jax.Array) -> dict[str, jax.Array]:
+        sample = simulator.sample(jax.random.fold_in(jax.random.key(seed), number))
+        return kept(named_arrays(sample), signals)
+
+    return jax.lax.map(made, numbers, batch_size=simulator.together)
 
 
 def blocks(
-    simulator: Simulator, seed: int, first: int, last: int, *, signals: bool = False
+    simulator: Generator, seed: int, first: int, last: int, *, signals: bool = False
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Spectra `first` to `last` - 1 (`first` a multiple of `BLOCK`) in blocks, on the host, in order.
+    """Spectra `first` to `last` - 1 (`first` a multiple of `simulator.block`) in blocks, on the host, in order.
 
-    **Raises:** `ValueError` when `first` is no multiple of `BLOCK`.
+    **Raises:** `ValueError` when `first` is no such multiple.
     """
-    if first % BLOCK:
-        raise ValueError(f"first: wanted a multiple of {BLOCK}, found {first}")
+    if first % simulator.block:
+        raise ValueError(f"first: wanted a multiple of {simulator.block}, found {first}")
     devices = jax.local_devices()
     there = [jax.device_put(eqx.filter(simulator, eqx.is_array), d) for d in devices]
     static = eqx.filter(simulator, eqx.is_array, inverse=True)
@@ -57,7 +73,7 @@ def blocks(
         start, made = running.popleft()
         return {k: np.asarray(x)[: last - start] for k, x in made.items()}
 
-    for number, start in enumerate(range(first, last, BLOCK)):
+    for number, start in enumerate(range(first, last, simulator.block)):
         d = number % len(devices)
         of_seed, of_start = jax.device_put((jnp.uint32(seed), jnp.uint32(start)), devices[d])
         running.append((start, _block(eqx.combine(there[d], static), of_seed, of_start, signals)))

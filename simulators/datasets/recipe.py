@@ -21,8 +21,12 @@ from mrsjax.data import default_basis
 from mrsjax.io import read_basis
 from mrsjax.physics import SignalModel
 from simulators import artefacts
+from simulators.datasets import mrsi_recipe, shim_recipe
 from simulators.datasets.edited import edited_basis
+from simulators.datasets.mrsi import SpectroscopicImages
+from simulators.datasets.mrsi_recipe import relaxation_of
 from simulators.datasets.schema import Found
+from simulators.datasets.shimming import DistortedField
 from simulators.datasets.signal import generating_model, single_precision
 from simulators.datasets.simulator import ArtificialData
 from simulators.tissue import Population, concentrations, ranges
@@ -47,7 +51,7 @@ class Recipe:
     name: str
     summary: str
     text: str
-    simulator: ArtificialData
+    simulator: ArtificialData | SpectroscopicImages | DistortedField
 
 
 def available() -> tuple[str, ...]:
@@ -81,27 +85,60 @@ def parse(
     except yaml.YAMLError as error:
         raise ValueError(f"{source}: no valid YAML: {' '.join(str(error).split())}") from None
     found = Found(content, source)
-    found.allow(
-        "name", "summary", "sampling", "basis", "amplitudes", "parameters", "artefacts", "coils", "snr", "after"
-    )
+    kind = found.choice("kind", KINDS) if found.has("kind") else KINDS["voxel"]
     with jax.enable_x64(True):  # constants are rounded once, whatever the session's precision
-        if sampling is None:
-            sampling = _sampling(found.section("sampling"))
-        first, *others = _bases(found, basis).values()
-        model = _model(found, sampling, first)
-        names = model.groups[0].names
-        edited = jnp.stack([jnp.asarray(b.resample(sampling).select(names).fids) for b in others]) if others else None
-        population = _population(found, model)
-        before = tuple(_artefact(entry, sampling) for entry in found.items("artefacts"))
-        after = tuple(_artefact(entry, sampling) for entry in found.items("after"))
-        coils = None
-        if found.has("coils"):
-            found.section("coils").allow("count")
-            coils = artefacts.coils(found.section("coils").count("count"))
-        snr = found.prior("snr") if found.has("snr") else None
-        simulator = ArtificialData(model, population, before, snr=snr, coils=coils, after=after, edited=edited)
-        simulator = single_precision(simulator)
+        simulator = single_precision(kind(found, basis, sampling))
     return Recipe(found.text("name"), found.text("summary"), text, simulator)
+
+
+def _voxel(found: Found, basis, sampling: Sampling | None) -> ArtificialData:
+    found.allow(
+        "name", "kind", "summary", "sampling", "basis", "amplitudes", "relaxation", "parameters", "artefacts", "coils", "snr", "after"
+    )  # fmt: skip
+    sampling = sampling or _sampling(found.section("sampling"))
+    first, *others = _bases(found, basis).values()
+    amplitudes = found.section("amplitudes")
+    groups = found.section("parameters").content.values()
+    own = any("own_shift_hz" in tree or "own_lorentz_hz" in tree for tree in groups)
+    model = generating_model(
+        first, sampling, macromolecules=amplitudes.has("macromolecules"), lipids=amplitudes.has("lipids"), own_lines=own
+    )
+    names = model.groups[0].names
+    edited = jnp.stack([jnp.asarray(b.resample(sampling).select(names).fids) for b in others]) if others else None
+    priors, correlation, share = _amplitudes(amplitudes, model)
+    weights = None
+    if found.has("relaxation"):
+        weights = relaxation_of(found.section("relaxation"), names, sampling, share)
+    coils = None
+    if found.has("coils"):
+        found.section("coils").allow("count")
+        coils = artefacts.coils(found.section("coils").count("count"))
+    return ArtificialData(
+        model,
+        Population(model.names, priors, _values(found, model), correlation),
+        tuple(_artefact(entry, sampling) for entry in found.items("artefacts")),
+        snr=found.prior("snr") if found.has("snr") else None,
+        coils=coils,
+        after=tuple(_artefact(entry, sampling) for entry in found.items("after")),
+        edited=edited,
+        relaxation=weights,
+    )
+
+
+def _images(found: Found, basis, sampling: Sampling | None) -> SpectroscopicImages:
+    found.allow(*mrsi_recipe.KEYS)
+    sampling = sampling or _sampling(found.section("sampling"))
+    (first,) = _bases(found, basis).values()
+    return mrsi_recipe.spectroscopic_images(found, sampling, first, _values, _made)
+
+
+def _shim(found: Found, basis, sampling: Sampling | None) -> DistortedField:
+    found.allow(*shim_recipe.KEYS)
+    return shim_recipe.distorted_field(found, sampling or _sampling(found.section("sampling")))
+
+
+#: What a recipe's `kind` makes; without one: spectra of single voxels.
+KINDS: Mapping[str, Callable[..., Any]] = {"voxel": _voxel, "mrsi": _images, "shim": _shim}
 
 
 def _packaged():
@@ -127,17 +164,8 @@ def _bases(found: Found, given: BasisSet | Mapping[str, BasisSet] | None) -> dic
     return dict(given) if isinstance(given, Mapping) else {"": given}
 
 
-def _model(found: Found, sampling: Sampling, basis: BasisSet) -> SignalModel:
-    amplitudes = found.section("amplitudes")
-    groups = found.section("parameters").content.values()
-    own = any("own_shift_hz" in tree or "own_lorentz_hz" in tree for tree in groups)
-    return generating_model(
-        basis, sampling, macromolecules=amplitudes.has("macromolecules"), lipids=amplitudes.has("lipids"), own_lines=own
-    )
-
-
-def _population(found: Found, model: SignalModel) -> Population:
-    priors, correlation = _amplitudes(found.section("amplitudes"), model)
+def _values(found: Found, model: SignalModel) -> dict[str, dict[str, Distribution]]:
+    """Priors of the section "parameters"."""
     values: dict[str, dict[str, Distribution]] = {}
     known = model.parameters()
     parameters = found.section("parameters")
@@ -153,27 +181,30 @@ def _population(found: Found, model: SignalModel) -> Population:
                 values[group][parameter] = squared_uniform(*section.section(key).pair("uniform"))
             else:
                 values[group][parameter] = section.prior(key, scale=factor, shape=shape)
-    return Population(model.names, priors, values, correlation)
+    return values
 
 
-def _amplitudes(found: Found, model: SignalModel) -> tuple[Distribution, np.ndarray | None]:
-    """Uniform amplitudes from a table of ranges, or correlated log-normal ones of a `brain`."""
+def _amplitudes(found: Found, model: SignalModel) -> tuple[Distribution, np.ndarray | None, np.ndarray]:
+    """Uniform amplitudes from a table of ranges, or correlated log-normal ones of a `brain`; their correlation; parts in grey and white matter (2, m), for relaxation."""
     found.allow("table", "ranges", "brain", *(g.name for g in model.groups[1:]))
     kind, names = ("log_normal" if found.has("brain") else "uniform"), model.groups[0].names
-    correlation = None
+    correlation, fractions = None, (0.6, 0.4, 0.0)
     if kind == "log_normal":
         section = found.section("brain")
-        section.allow("grey_white_csf", "condition", "age", "between")
+        section.allow("grey_white_csf", "condition", "age", "between", "factors")
         options: dict[str, Any] = {k: section.text(k) for k in ("condition", "age") if section.has(k)}
         if section.has("grey_white_csf"):
-            options["fractions"] = section.numbers("grey_white_csf", 3)
+            options["fractions"] = fractions = section.numbers("grey_white_csf", 3)
         if section.has("between"):
             options["between"] = section.number("between", above=-1e-9)
         try:
             levels = concentrations.brain(names, **options)
         except ValueError as error:
             raise ValueError(f"{section.place}: {error}") from None
-        first, second = list(levels.median), list(levels.log_sd)
+        factors = np.ones(len(names))
+        if section.has("factors"):
+            factors = section.factors("factors", concentrations.known(), tuple(map(canonical, names)))
+        first, second = list(levels.median * factors), list(levels.log_sd)
         correlation = np.eye(len(model.names))
         correlation[: len(names), : len(names)] = levels.correlation
     else:
@@ -188,15 +219,18 @@ def _amplitudes(found: Found, model: SignalModel) -> tuple[Distribution, np.ndar
         first += [one] * len(group.names)
         second += [two] * len(group.names)
     make = log_normal if kind == "log_normal" else uniform
-    return make(np.array(first), np.array(second)), correlation
+    return make(np.array(first), np.array(second)), correlation, concentrations.shares(names, fractions)
 
 
 def _artefact(found: Found, sampling: Sampling):
     (kind,) = found.content
     if kind not in ARTEFACTS:
         raise found.error(kind, f"wanted one of {', '.join(ARTEFACTS)}")
+    return _made(kind, found.section(kind), sampling)
+
+
+def _made(kind: str, section: Found, sampling: Sampling):
     make, keys = ARTEFACTS[kind]
-    section = found.section(kind)
     section.allow(*keys)
     return make(sampling, **{k: getattr(section, keys[k])(k) for k in section.content})
 
@@ -205,7 +239,7 @@ def _artefact(found: Found, sampling: Sampling):
 ARTEFACTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, str]]] = {
     "baseline": (
         artefacts.spline_baseline,
-        {"strength": "prior", "range_ppm": "pair", "spacing_ppm": "number", "walk": "flag", "name": "text"},
+        {"strength": "prior", "range_ppm": "pair", "spacing_ppm": "number", "walk": "flag", "mean": "sequence", "name": "text"},
     ),
     "water": (
         artefacts.residual_water,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -84,9 +84,23 @@ class Found:
 
     def count(self, key: str) -> int:
         value = self._get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not _is_whole(value) or value < 1:
             raise self.error(key, "wanted a whole number, 1 or more")
         return value
+
+    def counts(self, key: str, length: int) -> tuple[Any, ...]:
+        """`length` whole numbers, 1 or more."""
+        value = self._get(key)
+        if not (isinstance(value, list) and len(value) == length and all(_is_whole(x) and x > 0 for x in value)):
+            raise self.error(key, f"wanted {length} whole numbers, 1 or more")
+        return tuple(value)
+
+    def labels(self, key: str) -> tuple[int, ...]:
+        """Whole numbers, as many as there are."""
+        value = self._get(key)
+        if not (isinstance(value, list) and value and all(map(_is_whole, value))):
+            raise self.error(key, "wanted a list of whole numbers")
+        return tuple(value)
 
     def pair(self, key: str) -> tuple[float, float]:
         value = self._get(key)
@@ -99,6 +113,17 @@ class Found:
         if not (isinstance(value, list) and len(value) == count and all(map(_is_number, value))):
             raise self.error(key, f"wanted {count} numbers")
         return tuple(float(x) for x in value)
+
+    def sequence(self, key: str) -> tuple[float, ...]:
+        """Numbers, as many as there are."""
+        value = self._get(key)
+        return self.numbers(key, len(value) if isinstance(value, list) else 1)
+
+    def factors(self, key: str, known: Iterable[str], names: tuple[str, ...]) -> np.ndarray:
+        """A positive number for each of `names`, 1 where the mapping has none; its keys are some of `known`."""
+        section = self.section(key)
+        section.allow(*known)
+        return np.array([section.number(n, above=0) if section.has(n) else 1.0 for n in names])
 
     def choice(self, key: str, options: Mapping[str, T]) -> T:
         if self._get(key) not in options:
@@ -126,3 +151,7 @@ class Found:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -75,3 +75,11 @@ def group_signals(
 def phase_factor(values: dict[str, dict[str, Array]]) -> Complex[Array, ""]:
     """exp(i phase_zero)."""
     return cis(values["phase"]["phase_zero"])
+
+
+def height_probe(sampling: Sampling, ppm: float = 2.008) -> Complex[Array, " n"]:
+    """Weights p with sum(s p) the spectrum of s (core.fourier) at one chemical shift: the height of a resonance without a transform."""
+    n = sampling.n_points
+    turn = float(sampling.to_hz(ppm)) * float(sampling.dwell_time) * np.arange(n)
+    weight = np.where(np.arange(n) == 0, 0.5, 1.0) / np.sqrt(n)
+    return jnp.asarray((weight * np.exp(-2j * np.pi * turn)).astype(np.complex64))

@@ -7,19 +7,20 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.lax import optimization_barrier as once
 from jaxtyping import Array, Complex, Float, Key
 from numpyro.distributions import Distribution
 
-from mrsjax.core import Sample, exponentials, to_fid, to_spectrum
+from mrsjax.core import Sample, Sampling, exponentials, to_fid, to_spectrum
 from mrsjax.physics import SignalModel
 from simulators.artefacts.artefact import Artefact, Scene
 from simulators.artefacts.noise import complex_normal
 from simulators.artefacts.random import draws
 from simulators.artefacts.receiver import Coils, correlated
-from simulators.datasets.signal import group_signals, phase_factor
+from simulators.artefacts.transients import FrequencyPhaseScatter, Transients
+from simulators.datasets.signal import group_signals, height_probe, phase_factor
 from simulators.tissue import Population
+from simulators.tissue.relaxation import Relaxation
 
 
 class ArtificialData(eqx.Module):
@@ -33,6 +34,7 @@ class ArtificialData(eqx.Module):
       axis of 1 + conditions (behind those of transients and coils), and so has `truth["fid"]`. `None`: one condition.
     - `artefacts`: applied in this order, the ones before the noise.
     - `coils`: a receive array that sees the result and whose noise is correlated; `None`: one channel.
+    - `relaxation`: what the sequence leaves of the metabolites; amplitudes then are concentrations times it. `None`: amplitudes are drawn as they are.
     - `snr`: prior of the signal-to-noise ratio: height of the tallest resonance at `reference_ppm` over one standard deviation of the real noise
       in the spectrum (core.fourier), metabolites alone; in each FID (each transient; a coil of sensitivity 1). `None`: no noise.
     - `after`: artefacts of the receiver, after the noise (ADC).
@@ -40,7 +42,7 @@ class ArtificialData(eqx.Module):
     A sample:
 
     - `data`: complex64 `(n,)`, or with the leading axes that artefacts make (coils, transients).
-    - `truth["amplitudes"]` `(m,)` in the order of `model.names`; `truth["values"]`: the model's whole parameter tree;
+    - `truth["amplitudes"]` `(m,)`, as seen in the signal (with a relaxation also `truth["concentrations"]`, and the factors in `labels["relaxation"]`), in the order of `model.names`; `truth["values"]`: the model's whole parameter tree;
       `truth["fid"]` `(n,)`: the clean metabolite signal, with its shift, line and phase, without macromolecules, lipids, baseline, artefacts, noise.
     - `labels["snr"]`, `labels["noise"]` (standard deviation of the real part of each point), and one entry an artefact by its name (see its class).
 
@@ -54,8 +56,14 @@ class ArtificialData(eqx.Module):
     coils: Coils | None
     snr: Distribution | None
     edited: Complex[Array, "c m n"] | None
+    relaxation: Relaxation | None
     probe: Complex[Array, " n"]
     first_order: bool = eqx.field(static=True)
+
+    #: Spectra in a compiled block, together in one pass of it (what a processor's cache holds), and in a file.
+    block = 256
+    together = 32
+    shard = 16384
 
     def __init__(
         self,
@@ -67,6 +75,7 @@ class ArtificialData(eqx.Module):
         coils: Coils | None = None,
         after: tuple[Artefact, ...] = (),
         edited: Complex[Array, "c m n"] | None = None,
+        relaxation: Relaxation | None = None,
         reference_ppm: float = 2.008,
     ):
         self.model = model
@@ -75,14 +84,10 @@ class ArtificialData(eqx.Module):
         self.after = tuple(after)
         self.coils = coils
         self.edited = edited
+        self.relaxation = relaxation
         self.snr = snr
         self.first_order = "delay" in population.values.get("phase", {})
-        # one point of the Fourier transform: the height of a resonance without the whole spectrum
-        s = model.sampling
-        n = s.n_points
-        turn = float(s.to_hz(reference_ppm)) * float(s.dwell_time) * np.arange(n)
-        weight = np.where(np.arange(n) == 0, 0.5, 1.0) / np.sqrt(n)
-        self.probe = jnp.asarray((weight * np.exp(-2j * np.pi * turn)).astype(np.complex64))
+        self.probe = height_probe(model.sampling, reference_ppm)
 
     def __check_init__(self):
         if self.population.names != self.model.names:
@@ -101,6 +106,12 @@ class ArtificialData(eqx.Module):
         """One labelled spectrum; pure: `jax.vmap(simulator.sample)(keys)` inside a jitted step makes a batch."""
         of_population, of_artefacts, of_noise, of_coils = jax.random.split(key, 4)
         amplitudes, drawn = self.population.sample(of_population)
+        truth, labels = {}, {}
+        if self.relaxation is not None:
+            truth["concentrations"] = amplitudes
+            weight = self.relaxation.voxel(key=jax.random.fold_in(of_population, 1))
+            labels["relaxation"] = jnp.concatenate([weight, jnp.ones(len(amplitudes) - len(weight), jnp.float32)])
+            amplitudes = amplitudes * labels["relaxation"]
         values = {g: tree | drawn.get(g, {}) for g, tree in self._start().items()}
         parts = once(group_signals(self.model, values, amplitudes))
         metabolites, shift = parts["metabolites"], values["metabolites"]["shift"]
@@ -114,7 +125,6 @@ class ArtificialData(eqx.Module):
         if self.first_order:
             everything, clean = self._delayed(everything, values), self._delayed(clean, values)
         scene = Scene(self.model.sampling, jnp.abs(metabolites[0]), shift)
-        labels = {}
         data = everything
         keys = jax.random.split(of_artefacts, max(len(self.artefacts) + len(self.after), 1))
         for artefact, k in zip(self.artefacts, keys, strict=False):
@@ -126,12 +136,22 @@ class ArtificialData(eqx.Module):
             of_noise, (snr,) = draws(of_noise, self.snr)
             sd = self._height(metabolites, shift) / snr
             white = complex_normal(of_noise, data.size).reshape(data.shape)
-            noise = once(white if mixing is None else correlated(white, mixing))
-            data = data + sd * noise
+            data = once(data + sd * (white if mixing is None else correlated(white, mixing)))
             labels |= {"snr": snr, "noise": sd}
         for artefact, k in zip(self.after, keys[len(self.artefacts) :], strict=False):
             data, labels[artefact.name] = once(artefact(data, scene, key=k))
-        return Sample(data, {"amplitudes": amplitudes, "values": values, "fid": clean}, labels)
+        return Sample(data, truth | {"amplitudes": amplitudes, "values": values, "fid": clean}, labels)
+
+    @property
+    def sampling(self) -> Sampling:
+        return self.model.sampling
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Names of the data's leading axes, as NIfTI-MRS has them."""
+        transients = any(isinstance(a, Transients | FrequencyPhaseScatter) for a in self.artefacts)
+        there = (("DIM_COIL", self.coils), ("DIM_DYN", transients or None), ("DIM_EDIT", self.edited))
+        return tuple(name for name, part in there if part is not None)
 
     def _start(self):
         return jax.tree.map(lambda x: x.astype(jnp.float32), self.model.start())

@@ -2,7 +2,7 @@
 
     DIR/manifest.json            recipe, seed, count, versions; written first, compared before anything is added
     DIR/recipe.yaml              the recipe as it was read
-    DIR/spectra.zarr/NAME/       arrays of leading axis `count`; one file a shard, chunks of 256 spectra inside it
+    DIR/spectra.zarr/NAME/       arrays of leading axis `count`; one file a shard, chunks of a block (256 spectra, one world) inside it
     DIR/shards/000000.json       written last for each shard: SHA-256 of its files; without it the shard is made again
     DIR/first.nii.gz             the first spectra as NIfTI-MRS
 
@@ -27,13 +27,12 @@ import numpy as np
 from mrsjax.core import FIDs
 from mrsjax.core.data import Acquisition
 from mrsjax.io import write as write_nifti
-from simulators.datasets.blocks import BLOCK, blocks, kept, named_arrays
+from simulators.datasets.blocks import blocks, kept, named_arrays
 from simulators.datasets.recipe import Recipe
 
 FORMAT = "mrsjax-artificial-1"
-SHARD = 16384
-#: Spectra written as NIfTI-MRS.
-SHOWN = 8
+#: Samples written as NIfTI-MRS, fewer (but one) where they would pass `SHOWN_BYTES`.
+SHOWN, SHOWN_BYTES = 8, 64_000_000
 #: What an interruption can leave before there is a manifest.
 BEFORE_MANIFEST = {"shards", "recipe.yaml", "recipe.yaml.part", "manifest.json.part"}
 
@@ -44,13 +43,13 @@ def write(
     folder: str | Path,
     *,
     seed: int = 0,
-    shard: int = SHARD,
+    shard: int | None = None,
     signals: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Writes spectra 0 .. `count` - 1 of a recipe and a seed; what is there already is kept.
 
-    - `shard`: spectra in a file, a multiple of 256.
+    - `shard`: samples in a file, a multiple of `recipe.simulator.block`; by default that of the simulator.
     - `signals`: also keep the clean FIDs and what each artefact added.
     - `progress(done, total)`: called as spectra of this process are written.
 
@@ -59,9 +58,11 @@ def write(
     **Raises:** `ValueError` when the folder holds something else, or the disk is too small.
     """
     folder = Path(folder)
-    if count < 1 or shard < BLOCK or shard % BLOCK:
+    block = recipe.simulator.block
+    shard = recipe.simulator.shard if shard is None else shard
+    if count < 1 or shard < block or shard % block:
         raise ValueError(
-            f"shard: wanted a positive count and a shard of a multiple of {BLOCK}, found {count} and {shard}"
+            f"shard: wanted a positive count and a shard of a multiple of {block}, found {count} and {shard}"
         )
     layout = _layout(recipe, signals)
     manifest = _manifest(recipe, count, seed, shard, layout)
@@ -79,7 +80,7 @@ def write(
         _write_shard(recipe, folder, number, count, shard, seed, signals, layout, made)
     _together("written")
     if jax.process_index() == 0:
-        _show(recipe, folder, count, layout)
+        _show(recipe, folder, count)
     return folder
 
 
@@ -119,7 +120,7 @@ def _layout(recipe: Recipe, signals: bool) -> dict[str, tuple[tuple[int, ...], s
 
 
 def _manifest(recipe: Recipe, count: int, seed: int, shard: int, layout) -> dict[str, Any]:
-    sampling = recipe.simulator.model.sampling
+    sampling = recipe.simulator.sampling
     try:
         version = importlib.metadata.version("mrsjax")
     except importlib.metadata.PackageNotFoundError:
@@ -134,7 +135,7 @@ def _manifest(recipe: Recipe, count: int, seed: int, shard: int, layout) -> dict
         "mrsjax": version,
         "jax": jax.__version__,
         "platform": jax.default_backend(),
-        "amplitudes": list(recipe.simulator.model.names),
+        "amplitudes": list(getattr(getattr(recipe.simulator, "model", None), "names", ())),
         "dwell_time_s": float(sampling.dwell_time),
         "central_frequency_hz": float(sampling.central_frequency),
         "ppm_ref": float(sampling.ppm_ref),
@@ -160,7 +161,7 @@ def _claim(folder: Path, manifest: dict[str, Any], recipe: Recipe, layout) -> No
             _write_text(path, json.dumps(manifest, indent=1) + "\n")
         for left in folder.rglob("*.partial"):  # what Zarr was writing when it was killed
             left.unlink()
-        _create_arrays(folder, manifest, layout)
+        _create_arrays(folder, manifest, layout, recipe.simulator.block)
 
 
 def _compare(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -171,7 +172,7 @@ def _compare(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> Non
             raise ValueError(f"{folder}: holds a data set of another {key}{what}; choose another folder")
 
 
-def _create_arrays(folder: Path, manifest: dict[str, Any], layout) -> None:
+def _create_arrays(folder: Path, manifest: dict[str, Any], layout, block: int) -> None:
     zarr = _zarr()
     root = zarr.open_group(folder / "spectra.zarr", mode="a", zarr_format=3)
     for name, (shape, dtype) in layout.items():
@@ -181,7 +182,7 @@ def _create_arrays(folder: Path, manifest: dict[str, Any], layout) -> None:
                 shape=(manifest["count"], *shape),
                 dtype=dtype,
                 shards=(manifest["shard"], *shape),
-                chunks=(BLOCK, *shape),
+                chunks=(block, *shape),
                 compressors=None,  # noise does not compress
                 fill_value=_absent(np.dtype(dtype)),
             )
@@ -215,13 +216,17 @@ def _write_shard(recipe, folder, number, count, shard, seed, signals, layout, ma
     _write_text(_record(folder, number), json.dumps(record, indent=1) + "\n")
 
 
-def _show(recipe: Recipe, folder: Path, count: int, layout) -> None:
-    """The first spectra as NIfTI-MRS."""
-    data = np.asarray(open_arrays(folder)["data"][: min(SHOWN, count)])
-    origin = recipe.simulator.model.sampling
-    dims = ("DIM_DYN",) if data.ndim == 2 else ("DIM_USER_0", "DIM_COIL", "DIM_DYN")[: data.ndim - 1]
-    about = Acquisition(sequence=recipe.summary, source=f"mrsjax recipe {recipe.name}")
-    write_nifti(FIDs(data, origin, dims, about), folder / "first.nii.gz")
+def _show(recipe: Recipe, folder: Path, count: int) -> None:
+    """The first samples as NIfTI-MRS."""
+    simulator = recipe.simulator
+    array = open_arrays(folder)["data"]
+    size = int(np.prod(array.shape[1:])) * 8
+    data = np.asarray(array[: min(SHOWN, count, max(1, SHOWN_BYTES // size))])
+    edges = getattr(simulator, "voxel_size", None)
+    affine = None if edges is None else np.diag([*edges, 1.0])
+    about = Acquisition(sequence=recipe.summary, source=f"mrsjax recipe {recipe.name}", affine=affine)
+    dims = ("DIM_USER_0" if simulator.dims else "DIM_DYN", *simulator.dims)
+    write_nifti(FIDs(data, simulator.sampling, dims, about), folder / "first.nii.gz")
 
 
 def _file(folder: Path, name: str, number: int, ndim: int) -> Path:

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from simulators.phantoms.head_field import AIR, HEAD
+
 
 class Tissue(enum.IntEnum):
     """Labels of a head."""
@@ -24,9 +26,12 @@ class Tissue(enum.IntEnum):
     LESION = 6
 
 
-#: Susceptibility relative to water, SI: air +9.4e-6, bone -2.4e-6 (Schenck 1996: water -9.05e-6, cortical bone about -11.4e-6 absolute); fat about +0.65e-6
-#: is taken as that of the scalp (a modelling choice); the brain's tissues are taken as water.
-SUSCEPTIBILITY = (9.4e-6, 0.0, 0.0, 0.0, -2.4e-6, 0.65e-6, 0.0)
+#: What a lesion takes the place of.
+BRAIN = (Tissue.GREY, Tissue.WHITE, Tissue.CSF)
+
+#: Susceptibility relative to water, SI: air +9.4e-6 (0.36e-6 and -9.05e-6 absolute: Schenck 1996); bone -2.3e-6 (-0.90e-6 cgs = -11.3e-6 SI absolute, bovine rib: Hopkins and
+#: Wehrli 1997); scalp +0.6e-6, about that of fat (a modelling choice: no source could be read); the brain's tissues are taken as water.
+SUSCEPTIBILITY = (9.4e-6, 0.0, 0.0, 0.0, -2.3e-6, 0.6e-6, 0.0)
 
 #: Relative signal of a T1-weighted and a T2-FLAIR picture by label: modelling choices that keep the order seen in the clinic.
 T1W = (0.0, 0.6, 0.9, 0.2, 0.05, 1.0, 0.45)
@@ -43,9 +48,9 @@ class Lesion(eqx.Module):
 
 def random_lesion(key: Key[Array, ""], *, radius: tuple[float, float] = (0.06, 0.3)) -> Lesion:
     """Anywhere in the brain's inner half, any orientation (uniform over rotations: Shoemake 1992), radii uniform in `radius`."""
-    of_place, of_size, of_turn = jax.random.split(key, 3)
+    of_place, of_depth, of_size, of_turn = jax.random.split(key, 4)
     direction = jax.random.normal(of_place, (3,), jnp.float32)
-    centre = 0.45 * direction / jnp.linalg.norm(direction) * jax.random.uniform(of_size, (), jnp.float32) ** (1 / 3)
+    centre = 0.45 * direction / jnp.linalg.norm(direction) * jax.random.uniform(of_depth, (), jnp.float32) ** (1 / 3)
     radii = jax.random.uniform(of_size, (3,), jnp.float32, *radius)
     q = jax.random.normal(of_turn, (4,), jnp.float32)
     w, x, y, z = q / jnp.linalg.norm(q)
@@ -65,13 +70,12 @@ def grid(shape: tuple[int, int, int]) -> Float[np.ndarray, "3 x y z"]:
     return np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)
 
 
-def head(
-    key: Key[Array, ""], shape: tuple[int, int, int] = (64, 64, 64), *, lesions: tuple[Lesion, ...] = ()
-) -> Int[Array, "x y z"]:
+def head(key: Key[Array, ""], shape: tuple[int, int, int] = (64, 64, 64)) -> Int[Array, "x y z"]:
     """A label map (`Tissue`) of a head of random proportions.
 
-    Scalp, skull, CSF and brain are nested ellipsoids; the border of grey and white matter is folded by a sum of random waves; two ventricles lie in the middle. No
-    anatomy: what MRSI methods see of a head (a lipid ring, three tissues mixed at the voxel's scale, air around).
+    Scalp, skull, CSF and brain are nested ellipsoids; the border of grey and white matter is folded by a sum of random waves; two ventricles lie in the middle; sinuses,
+    ear canals and mouth hold air (`head_field.AIR`). No anatomy: what MRSI methods see of a head (a lipid ring, three tissues mixed at the voxel's scale, air
+    around, a field that is worst above the sinuses).
     """
     of_size, of_fold = jax.random.split(key)
     x = jnp.asarray(grid(shape))
@@ -87,13 +91,22 @@ def head(
     for side in (-1, 1):
         inside = ((x[0] - 0.1 * side) / 0.07) ** 2 + (x[1] / 0.3) ** 2 + ((x[2] - 0.05) / 0.12) ** 2
         label = jnp.where(inside < 1, Tissue.CSF, label)
-    for lesion in lesions:
-        along = jnp.einsum("ij,jxyz->ixyz", lesion.rotation.T, x - lesion.centre[:, None, None, None])
-        inside = jnp.sum((along / lesion.radii[:, None, None, None]) ** 2, axis=0) < 1
-        label = jnp.where(inside & (radius < 0.8), Tissue.LESION, label)
+    for centre, axes in AIR.values():
+        place, axes = (np.asarray(v, np.float32) / np.asarray(HEAD[1], np.float32) for v in (centre, axes))
+        away = (x / size[:, None, None, None] - place[:, None, None, None]) / axes[:, None, None, None]
+        label = jnp.where(jnp.sum(away**2, axis=0) < 1, Tissue.AIR, label)
     return label
 
 
-def rendered(label: Int[Array, "*s"], values: tuple[float, ...]) -> Float[Array, "*s"]:
-    """A quantity by label (`SUSCEPTIBILITY`, `T1W`, `FLAIR`, concentrations) on the map."""
-    return jnp.asarray(np.asarray(values, np.float32))[label]
+def lesioned(fractions: Float[Array, "x y z k"], lesion: Lesion) -> Float[Array, "x y z k"]:
+    """Fractions by tissue with what lies inside the ellipsoid, of the brain and its CSF, turned into the lesion's."""
+    x = jnp.asarray(grid(fractions.shape[:3]))
+    along = jnp.einsum("ij,jxyz->ixyz", lesion.rotation.T, x - lesion.centre[:, None, None, None])
+    inside = jnp.sum((along / lesion.radii[:, None, None, None]) ** 2, axis=0) < 1
+    taken = fractions * inside[..., None] * jnp.zeros(len(Tissue)).at[jnp.array(BRAIN)].set(1.0)
+    return (fractions - taken).at[..., Tissue.LESION].add(jnp.sum(taken, axis=-1)).astype(fractions.dtype)
+
+
+def rendered(fractions: Float[Array, "*s k"], values: tuple[float, ...]) -> Float[Array, "*s"]:
+    """A quantity by tissue (`SUSCEPTIBILITY`, `T1W`, `FLAIR`) on the map: the mean over a voxel."""
+    return fractions @ jnp.asarray(np.asarray(values, np.float32))

@@ -13,16 +13,23 @@ RADIUS, LENGTH = 2.1, 10.0
 
 
 def tube(
-    radii: int = 4, angles: int = 10, slices: int = 14
+    radii: int = 4, angles: int = 10, slices: int = 14, *, radius: float = RADIUS, length: float = LENGTH
 ) -> tuple[Float[np.ndarray, "r 3"], Float[np.ndarray, " r"]]:
     """Points (mm) and weights (sum 1) of a cylinder along z: Gauss-Legendre in radius squared and z, uniform in angle."""
     x, wx = np.polynomial.legendre.leggauss(radii)
     z, wz = np.polynomial.legendre.leggauss(slices)
-    r = RADIUS * np.sqrt((x + 1) / 2)
+    r = radius * np.sqrt((x + 1) / 2)
     a = 2 * np.pi * (np.arange(angles) + 0.25) / angles
-    r, a, zz = np.meshgrid(r, a, z * LENGTH / 2, indexing="ij")
+    r, a, zz = np.meshgrid(r, a, z * length / 2, indexing="ij")
     weight = np.einsum("i,j,k->ijk", wx / 2, np.full(angles, 1 / angles), wz / 2)
     return np.stack([r * np.cos(a), r * np.sin(a), zz], axis=-1).reshape(-1, 3), weight.ravel()
+
+
+def box(size: tuple[float, float, float], points: int = 8) -> tuple[Float[np.ndarray, "r 3"], Float[np.ndarray, " r"]]:
+    """Points (mm) and weights (sum 1) of a cuboid about the origin: Gauss-Legendre along each axis."""
+    x, w = np.polynomial.legendre.leggauss(points)
+    place = np.stack(np.meshgrid(*(x * s / 2 for s in size), indexing="ij"), axis=-1)
+    return place.reshape(-1, 3), np.einsum("i,j,k->ijk", w / 2, w / 2, w / 2).ravel()
 
 
 def channels(names: tuple[str, ...], place: np.ndarray, weight: np.ndarray) -> Float[np.ndarray, "r k"]:

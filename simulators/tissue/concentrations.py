@@ -49,6 +49,12 @@ def conditions() -> tuple[str, ...]:
     return tuple(sorted({row["condition"] for row in table("conditions")}))
 
 
+def known() -> tuple[str, ...]:
+    """Names that `brain` has concentrations of."""
+    rows = [row["metabolite"] for row in table("concentrations")]
+    return (*(part for parts in SPLIT.values() for part in parts), *(r for r in rows if r not in SPLIT), *OTHERS)
+
+
 def brain(
     names: tuple[str, ...],
     *,
@@ -76,7 +82,7 @@ def brain(
     if age is not None and age not in ages:
         raise ValueError(f"age: wanted one of {', '.join(ages)}, found {age!r}")
     rows = {row["metabolite"]: row for row in table("concentrations")}
-    contrast = {r["metabolite"]: float(r["grey_over_white"]) for r in table("tissue")} | GREY_OVER_WHITE
+    contrast = _contrast()
     sick = {
         r["metabolite"]: (float(r["factor"]), float(r["sd"]))
         for r in table("conditions")
@@ -98,6 +104,19 @@ def brain(
         spreads.append(math.hypot(spread, sd / factor))
         keys.append(key)
     return Concentrations(tuple(names), np.array(medians), np.array(spreads), _correlation(names, keys))
+
+
+def shares(names: tuple[str, ...], fractions: tuple[float, float, float]) -> Float[np.ndarray, "2 m"]:
+    """Parts of each metabolite's amount in a voxel that lie in its grey and its white matter, sum 1."""
+    rows, contrast = {row["metabolite"]: row for row in table("concentrations")}, _contrast()
+    keys = [(name, _key(name, rows) or name) for name in map(canonical, names)]
+    over = np.array([_of(contrast, name, key, contrast["tCr"]) for name, key in keys])
+    parts = np.stack([fractions[0] * over, np.full(len(names), fractions[1])])
+    return parts / parts.sum(0)
+
+
+def _contrast() -> dict[str, float]:
+    return {r["metabolite"]: float(r["grey_over_white"]) for r in table("tissue")} | GREY_OVER_WHITE
 
 
 def _key(name: str, rows: Mapping[str, dict]) -> str | None:

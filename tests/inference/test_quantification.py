@@ -15,8 +15,8 @@ from mrsjax.inference.quantification import (
     user_table,
     water_scale,
 )
-from mrsjax.inference.relaxation import TABLES, relaxation_table
 from mrsjax.inference.water_reference import proton_signal, water_amplitude, water_amplitudes
+from mrsjax.physics.relaxation import TABLES, relaxation_table
 
 N, DWELL, F0 = 1024, 5e-4, 123.2e6
 T = np.arange(N) * DWELL

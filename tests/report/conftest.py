@@ -10,7 +10,7 @@ from mrsjax.analysis import Analysis, CurveStack, assess
 from mrsjax.core import BasisSet, FIDs, FitResult, Sampling, to_spectrum
 from mrsjax.core.data import Acquisition
 from mrsjax.inference.quantification import Timing, Tissue, WaterReference, quantify
-from mrsjax.inference.relaxation import relaxation_table
+from mrsjax.physics.relaxation import relaxation_table
 
 N, DWELL, F0 = 1024, 5e-4, 123.25e6
 PEAKS = {

@@ -11,6 +11,7 @@ from mrsjax.core import Sampling, to_spectrum
 from mrsjax.physics import EddyPhase
 from simulators import artefacts
 from simulators.artefacts import Scene
+from simulators.artefacts.noise import threefry
 from simulators.datasets.signal import single_precision
 from simulators.tissue.priors import fixed, uniform
 
@@ -39,6 +40,18 @@ ADDED = {
     "spurious": artefacts.spurious_peaks(GRID, fixed(0.5)),
     "echo": artefacts.out_of_voxel_echo(GRID, fixed(0.5), probability=1.0),
 }
+
+
+def test_mean_of_a_baseline_is_in_every_spectrum():
+    common = np.zeros(14)
+    common[6] = 0.3
+    made = artefacts.spline_baseline(GRID, fixed(0.0), mean=tuple(common))
+    data, label = run(made)
+    peak = 100 * 0.3 * np.asarray(made.waves[6])
+    np.testing.assert_allclose(label["signal"], peak, atol=1e-4 * np.abs(peak).max())
+    np.testing.assert_allclose(data - label["signal"], LINE, atol=1e-3)
+    with pytest.raises(ValueError, match="wanted one number for each of 14 splines"):
+        artefacts.spline_baseline(GRID, fixed(0.0), mean=(1.0,))
 
 
 @pytest.mark.parametrize("name", ADDED)
@@ -146,6 +159,23 @@ def test_truncation_and_digitiser():
     assert np.isclose(np.abs(np.asarray(data).real).max(), 25, rtol=1e-3) and 0 < label["clipped"] < 0.2
     data, label = run(artefacts.digitiser(GRID, fixed(1.0), bits=8))
     assert label["clipped"] == 0 and len(np.unique(np.asarray(data).real)) <= 257
+
+
+@pytest.mark.parametrize(
+    ("key", "counter", "words"),
+    [
+        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
+        ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
+        ((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
+    ],
+)
+def test_random_words_are_those_of_the_published_generator(key, counter, words):
+    whole = tuple(np.uint32(k) for k in key), tuple(np.uint32(c) for c in counter)
+    assert tuple(int(w) for w in threefry(*whole)) == words  # known answers of Random123 (Salmon 2011)
+
+
+def test_noise_of_a_point_does_not_depend_on_how_many_there_are():
+    np.testing.assert_allclose(artefacts.complex_normal(KEY, 33), artefacts.complex_normal(KEY, 64)[:33], rtol=1e-6)
 
 
 def test_noise_is_complex_normal():

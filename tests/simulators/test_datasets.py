@@ -10,6 +10,7 @@ from mrsjax.core import BasisSet, to_spectrum
 from mrsjax.data import default_basis
 from simulators.datasets import available, recipe
 from simulators.datasets.recipe import parse
+from simulators.tissue.relaxation import relaxation
 
 SMALL = """
 name: small
@@ -135,3 +136,29 @@ def test_errors_name_the_place(old, new, message):
     with pytest.raises(ValueError) as error:
         parse(SMALL.replace(old, new, 1), "small")
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_relaxation_weights_the_metabolites_by_tissue():
+    text = (
+        SMALL.replace("snr:", "relaxation: {te_ms: 35, tr_ms: 2000}\nsnr:")
+        .replace("amplitudes: {table: shamaei2023, ", "amplitudes: {brain: {grey_white_csf: [0.3, 0.7, 0.0]}, ")
+        .replace("macromolecules: {uniform: [3, 9]}", "macromolecules: {log_normal: [4.5, 0.2]}")
+    )
+    made = parse(text, "small").simulator
+    sample = jax.tree.map(np.asarray, eqx.filter_jit(made.sample)(jax.random.key(0)))
+    weight, names = sample.labels["relaxation"], made.model.names
+    np.testing.assert_allclose(sample.truth["amplitudes"], sample.truth["concentrations"] * weight, rtol=1e-6)
+    left = lambda t1, t2: (1 - np.exp(-2.0 / t1)) * np.exp(-0.035 / t2)  # noqa: E731
+    # NAA: T1 1.47 and 1.35 s (Mlynarik 2001), T2 258 and 343 ms (Wyss 2018), in grey and white; 1.095 times as much in grey (Bustillo 2019)
+    expected = np.average([left(1.47, 0.258), left(1.35, 0.343)], weights=[0.3 * 1.095, 0.7])
+    assert weight[names.index("NAA")] == pytest.approx(expected, rel=1e-5)
+    assert np.all(weight[len(made.model.groups[0].names) :] == 1)
+    many = [made.relaxation.voxel(key=k) for k in jax.random.split(jax.random.key(0), 3)]
+    np.testing.assert_array_equal(many[0], many[1])
+    spread = parse(text.replace("tr_ms: 2000", "tr_ms: 2000, spread: 0.2"), "small").simulator.relaxation
+    some = np.stack([spread.voxel(key=k) for k in jax.random.split(jax.random.key(0), 200)])
+    assert np.allclose(some.mean(0), many[0], rtol=0.08) and np.all(some.std(0) > 0.01)
+    at = dict(names=("NAA",), share=np.ones((2, 1)), echo_time=0.035, repetition_time=2.0)
+    assert relaxation(**at, field_strength=7.0).voxel(key=jax.random.key(0)) < weight[names.index("NAA")]
+    with pytest.raises(ValueError, match="tabulated relaxation times"):
+        relaxation(**at, field_strength=1.5)

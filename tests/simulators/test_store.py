@@ -145,7 +145,7 @@ def test_command_says_what_it_made(tmp_path):
     (tmp_path / "small.yaml").write_text(SMALL)
     arguments = [str(tmp_path / "small.yaml"), "-n", "20", "-o", str(tmp_path / "set"), "--seed", "7"]
     done = CliRunner().invoke(simulate, arguments, catch_exceptions=False)
-    assert done.exit_code == 0 and "20 spectra of small, seed 7" in done.output
+    assert done.exit_code == 0 and "20 samples of small, seed 7" in done.output
     done = CliRunner().invoke(simulate, ["--verify", "-o", str(tmp_path / "set")], catch_exceptions=False)
     assert "1 shards are what was written" in done.output
     done = CliRunner().invoke(simulate, [], catch_exceptions=False)
