@@ -10,6 +10,11 @@ if importlib.metadata.version("jax").startswith("0.10."):
 import jax
 import pytest
 
+from mrsjax.core import compilation
+
+compilation.OPTIONS["xla_backend_optimization_level"] = 0
+os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
+
 jax.config.update("jax_enable_x64", True)
 
 SHARED = pathlib.Path(os.environ.get("MRSJAX_TEST_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data"))
@@ -39,4 +44,5 @@ def few_memory_mappings():
     mappings = pathlib.Path("/proc/self/maps")
     if mappings.exists() and mappings.read_bytes().count(b"\n") > 15000:
         jax.clear_caches()
+        compilation.forget()
         gc.collect()

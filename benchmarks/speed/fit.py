@@ -61,7 +61,7 @@ def main() -> None:
     jax.config.update("jax_enable_x64", True)
     if args.cache:
         jax.config.update("jax_compilation_cache_dir", args.cache)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     basis = default_basis()
     model = default_model(basis, basis.sampling)
     data = spectra(model, args.n)

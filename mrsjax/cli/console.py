@@ -23,7 +23,7 @@ def start_jax(*, double: bool = True) -> str:
     )
     jax.config.update("jax_enable_x64", double)
     jax.config.update("jax_compilation_cache_dir", cache)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     devices = jax.devices()
     kind = devices[0].device_kind if devices[0].platform != "cpu" else f"cpu, {os.cpu_count()} cores"
     return f"{len(devices)} x {kind}" if len(devices) > 1 else kind

@@ -42,7 +42,7 @@ def map_rows(function: Callable, rows):
     return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
 
-def _begin(tree: Tree, theta: Float[np.ndarray, "s p"], m: int) -> State:
+def begin(tree: Tree, theta: Float[np.ndarray, "s p"], m: int) -> State:
     """States before the first step, on the host: points of infinite cost, so that the first step evaluates theta itself."""
     (s, p), dtype = theta.shape, theta.dtype
     theta = np.clip(theta, np.asarray(tree.lower), np.asarray(tree.upper))
@@ -56,7 +56,7 @@ def _begin(tree: Tree, theta: Float[np.ndarray, "s p"], m: int) -> State:
 
 
 @jit
-def _advance(model: SignalModel, problem: Problem, state: State, tolerance, limit) -> tuple[State, Bool[Array, " b"]]:
+def advance(model: SignalModel, problem: Problem, state: State, tolerance, limit) -> tuple[State, Bool[Array, " b"]]:
     """One step of each slot, and which are finished after it; these take the last step, which is too small to be evaluated."""
 
     def one(problem, state):
@@ -88,13 +88,13 @@ def minimise(
     """
     size = slots()
     model, problems, theta = single((model, problems, theta))
-    states = _begin(single(Tree(model)), theta, len(model.names))
+    states = begin(single(Tree(model)), theta, len(model.names))
     waiting = np.flatnonzero(active)
     total = len(waiting)
     stop_at = jnp.asarray(tolerance, theta.dtype), jnp.int32(max_iterations)
     while len(waiting):
         rows = np.resize(waiting[:size], size)  # the last slots repeat the first rows
-        state, stop = _advance(model, _take(problems, rows), _take(states, rows), *stop_at)
+        state, stop = advance(model, _take(problems, rows), _take(states, rows), *stop_at)
         for everything, part in zip(jax.tree.leaves(states), jax.tree.leaves(state), strict=True):
             everything[rows] = part
         waiting = waiting[~np.isin(waiting, rows[np.asarray(stop)])]

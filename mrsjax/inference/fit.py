@@ -18,6 +18,7 @@ from mrsjax.core.metabolites import is_nuisance
 from mrsjax.core.parameters import field
 from mrsjax.core.results import FitResult, Status
 from mrsjax.inference import batch, fisher, noise, shortening, starting
+from mrsjax.inference.ahead import compile_ahead
 from mrsjax.inference.linalg import inverse
 from mrsjax.inference.varpro import Point, Problem, State, Tree, linear_solution, single
 from mrsjax.physics.decimation import decimated, halved
@@ -133,6 +134,7 @@ def _fit_chunk(
     early = shortening.first_half_is_enough(half, signal[active], late[active])
     part, problems = (half, prepared.half) if early else (model, prepared.problems)
     shared, short = part.coarse(), decimated(part)
+    compile_ahead(part, model, problems, _between, _summary)
     limit = min(MAX_ITERATIONS[0], max_iterations)
     first = batch.minimise(short.coarse(), problems, theta, active, tolerance=TOLERANCES[0], max_iterations=limit)
     rows = (problems, first.at)

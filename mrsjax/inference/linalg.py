@@ -11,7 +11,6 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Inexact, Int
 
-
 #: Rows that one loop of rank-one updates works on; larger tables are taken in halves with a matrix product between them, which is fewer bytes.
 PANEL = 48
 
