@@ -8,19 +8,19 @@ import numpy as np
 
 from mrsjax.core.compilation import together
 from mrsjax.inference import batch
+from mrsjax.inference.stages import between
+from mrsjax.inference.summary import summary
 from mrsjax.inference.varpro import Problem, Tree, single
-from mrsjax.physics.decimation import decimated
 from mrsjax.physics.model import SignalModel
 
 _KNOWN = set()
 
 
-def compile_ahead(part: SignalModel, whole: SignalModel, problems: Problem, between, summary) -> None:
-    """Compiles both stages of the iteration on `part` and what follows each, `between` and `summary`, unless that was done before.
+def compile_ahead(short: SignalModel, part: SignalModel, whole: SignalModel, problems: Problem) -> None:
+    """Compiles both stages of the iteration on `short`, `between` on `part` and `summary` on `whole`, unless that was done before.
 
     `problems`: the first stage's, of which the shapes count.
     """
-    short = decimated(part)
     known = jax.tree.structure((short, whole)), problems.data.dtype
     if known in _KNOWN:
         return
@@ -40,6 +40,6 @@ def compile_ahead(part: SignalModel, whole: SignalModel, problems: Problem, betw
     together(
         (batch.advance, (single(short), blank(few, second, np.float32), second, *stop)),
         (batch.advance, (single(short.coarse()), blank(few, first, np.float32), first, *stop)),
-        (summary, (decimated(whole), blank(all_points, second, dtype), second.at)),
+        (summary, (whole, blank(all_points, second, dtype), second.at)),
         (between, (part.coarse(), part, blank(few, first, dtype), first.at)),
     )

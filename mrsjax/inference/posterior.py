@@ -20,10 +20,10 @@ from jaxtyping import Array, Complex, Float
 from mrsjax.core.compilation import jit
 from mrsjax.core.results import FitResult, Status
 from mrsjax.inference import batch
-from mrsjax.inference.fit import FitState
 from mrsjax.inference.implicit import cost
 from mrsjax.inference.linalg import solve
 from mrsjax.inference.shortening import decimation_is_seen
+from mrsjax.inference.summary import FitState
 from mrsjax.inference.varpro import Problem, Tree, rows_of, smooth, stacked
 from mrsjax.physics.decimation import decimated
 from mrsjax.physics.model import SignalModel

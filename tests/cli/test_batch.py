@@ -109,7 +109,7 @@ def test_equal_shapes_compile_once(scans, study, command, tmp_path, caplog):
             caplog.clear()
             with caplog.at_level("WARNING"):
                 assert command("batch", study / f"s{k}_act.nii.gz", *arguments, "-o", tmp_path / "o")[0] == 0
-            programs = ("_correlated", "_prepare", "advance", "_between", "_summary", "_curves")
+            programs = ("correlated", "prepare", "advance", "between", "summary", "_curves")
             text = [r.getMessage() for r in caplog.records]
             counts.append(sum(m.startswith("Compiling") and any(f"jit({p})" in m for p in programs) for m in text))
     finally:

@@ -1,0 +1,127 @@
+"""What comes before and between the two stages of a fit: starting values, data in units of the noise, and the second stage's problems from the end of the
+first."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
+
+from mrsjax.core.compilation import jit
+from mrsjax.core.parameters import field
+from mrsjax.inference import noise, starting
+from mrsjax.inference.linalg import inverse
+from mrsjax.inference.varpro import Point, Problem, Tree
+from mrsjax.physics.model import SignalModel
+
+#: Amplitude over its standard deviation below which a component's own shift and width are held at the group's.
+DETECTION = 3.0
+
+
+class Prepared(NamedTuple):
+    problems: Problem
+    half: Problem  # of the first half of the FIDs
+    energy: Float[Array, " s"]  # of the data in the window, that of the noise is 1 a point
+    late_energy: Float[Array, " s"]  # of the second half of the FIDs
+    noise: Float[Array, " s"]
+    valid: Array
+
+
+def singlet_band(model: SignalModel) -> Float[np.ndarray, " n"]:
+    """1 where the large singlets are: the correlation for the starting values uses these frequencies only."""
+    ppm = np.asarray(model.sampling.ppm)
+    return ((ppm > 1.8) & (ppm < 4.1)).astype(float)
+
+
+@jit
+def correlated(coarse: SignalModel, fids, band) -> Float[Array, "s p"]:
+    """The first stage's starting points from the data alone."""
+    proto = starting.prototype(coarse)
+    shift, phase = jax.vmap(lambda f: starting.correlate(coarse, proto, f, band))(fids)
+    start = coarse.start()
+
+    def place(shift, phase):
+        values = {group: dict(v) for group, v in start.items()}
+        for group in coarse.groups:
+            values[group.name]["shift"] = shift
+        values["phase"]["phase_zero"] = phase
+        return ravel_pytree(values)[0]
+
+    return jax.vmap(place)(shift, phase)
+
+
+@jit
+def prepare(coarse: SignalModel, half: SignalModel, fids, theta, known, blocks) -> Prepared:
+    """Data in units of the noise: `known`, or measured where that is NaN."""
+    sd = jnp.where(jnp.isnan(known), noise.noise_sds(fids, blocks), known)
+    valid = jnp.isfinite(sd) & (sd > 0) & jnp.all(jnp.isfinite(theta), axis=1)
+    sd = jnp.where(valid, sd, 1.0)
+    m = len(coarse.names)
+    stiffness = jnp.broadcast_to(coarse.baseline.log_stiffness, sd.shape)
+    weight = jnp.broadcast_to(1.0 / Tree(coarse).sd ** 2, theta.shape)
+    make = lambda data: Problem(data / sd[:, None], stiffness, jnp.zeros((len(sd), m, m), sd.dtype), weight)  # noqa: E731
+    n = half.sampling.n_points
+    late = coarse.crop(jnp.where(jnp.arange(fids.shape[1]) < n, 0.0, fids))
+    energy = lambda x: jnp.sum(jnp.abs(x) ** 2, axis=1) / (2 * sd**2)  # noqa: E731
+    whole = coarse.crop(fids)
+    return Prepared(make(whole), make(half.crop(fids[:, :n])), energy(whole), energy(late), sd, valid)
+
+
+@jit
+def between(
+    coarse: SignalModel, model: SignalModel, problems: Problem, at: Point
+) -> tuple[Problem, Float[Array, "s p"], Float[Array, " s"]]:
+    """The second stage's problems and starting points from the end of the first."""
+    tree, start = Tree(coarse), model.start()
+
+    def move(theta):
+        found = tree.unravel(theta)
+        values = {g: {k: found.get(g, {}).get(k, v) for k, v in entries.items()} for g, entries in start.items()}
+        for group in model.groups:
+            values[group.name] |= group.lineshape.refine(found[group.name])
+        return ravel_pytree(values)[0]
+
+    def precision(linear):
+        total = jnp.zeros_like(linear.gram)
+        for prior in model.ratios:
+            smallest = jnp.sqrt(jnp.sum(prior.scale**2 / jnp.maximum(jnp.diagonal(linear.gram), 1e-30)))
+            total = total + prior.precision(linear.amplitudes, smallest)
+        return total
+
+    def weight(linear):
+        seen = linear.amplitudes * jnp.sqrt(1.0 / jnp.maximum(jnp.diagonal(inverse(linear.gram)), 1e-30))
+        doubt = (1.0 + (DETECTION / jnp.maximum(seen, 0.03)) ** 2) ** 2
+        sd = field(model.parameters(), "sd")
+        first = 0
+        for group in model.groups:
+            own = doubt[first : first + len(group.names)]
+            first += len(group.names)
+            for name in sd[group.name]:
+                if name.startswith("own_"):
+                    sd[group.name][name] = sd[group.name][name] / jnp.sqrt(own)
+        return 1.0 / ravel_pytree(sd)[0] ** 2
+
+    # What the first stage cannot explain counts as noise in the second, else the priors mean nothing on real spectra.
+    # Its amplitudes and Gram matrix keep their meaning: both sides are rescaled.
+    excess = jnp.maximum(1.0, excess_of(model, at.linear.cost))
+    linear = at.linear
+    linear = eqx.tree_at(lambda x: x.gram, linear, linear.gram / excess[:, None, None] ** 2)
+    problems = Problem(
+        problems.data / excess[:, None],
+        problems.log_stiffness,
+        jax.vmap(precision)(linear) * excess[:, None, None] ** 2,
+        jax.vmap(weight)(linear),
+    )
+    return problems, jax.vmap(move)(at.theta), excess
+
+
+def excess_of(model: SignalModel, cost: Float[Array, " s"]) -> Float[Array, " s"]:
+    """Residual over noise: square root of chi^2 for each degree of freedom, real and imaginary parts counted."""
+    points = 2 * (model.window[1] - model.window[0])
+    taken = 2 * jnp.sum(model.baseline.shrinkage(model.baseline.log_stiffness)) + len(model.names)
+    return jnp.sqrt(2.0 * cost / jnp.maximum(points - taken, 1.0))
