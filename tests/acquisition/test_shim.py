@@ -37,6 +37,7 @@ from mrsjax.acquisition.shimming import (
     line as shim_line,
 )
 from mrsjax.acquisition.shimming.robustness import perturbed
+from mrsjax.acquisition.shimming.shim import _robust
 from tests.acquisition.fields import sinus
 from tests.physics.examples import brain
 
@@ -241,3 +242,15 @@ def test_channels_that_are_alike_in_a_region_still_give_a_shim():
     assert int(result.status) == ShimStatus.CONVERGED
     np.testing.assert_allclose(result.value, np.mean((0.01 * x * y) ** 2), rtol=1e-6)
     assert np.all(np.abs(np.asarray(result.currents)) < 20)
+
+
+def test_robust_start_is_near_the_minimum_of_the_huber_norm(voxel):
+    limits = limits_of(COILS, {"X": 2.0})
+    base = np.asarray(shim(voxel, COILS, limits=limits).currents)
+    robust = jnp.asarray(_robust(voxel, limits, base, width=0.3))
+    scale = jnp.asarray(1.0 / np.sqrt(np.asarray(voxel.weight @ voxel.maps**2)))
+    slope = jax.jit(jax.grad(lambda c: Huber(0.3)(voxel, c)))
+    held = jnp.abs(robust[1]) > 1.999  # the channel at its limit keeps a slope
+    free = jnp.ones(9).at[1].set(jnp.where(held, 0.0, 1.0)) * scale
+    assert float(jnp.linalg.norm(slope(robust) * free)) < 0.1 * float(jnp.linalg.norm(slope(jnp.asarray(base)) * free))
+    assert float(jnp.abs(robust[1])) <= 2.0 + 1e-9

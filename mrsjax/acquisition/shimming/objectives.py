@@ -31,13 +31,13 @@ class Objective(eqx.Module):
 
 
 class Sum(Objective):
-    """sum_i factor_i objective_i."""
+    """sum_i factor_i objective_i; another weight is no other program."""
 
-    factors: tuple[float, ...] = eqx.field(static=True)
+    factors: Float[Array, " i"] = eqx.field(converter=lambda f: jnp.asarray(f, jnp.result_type(float)))
     parts: tuple[Objective, ...]
 
     def __call__(self, region, currents):
-        return jnp.stack([f * part(region, currents) for f, part in zip(self.factors, self.parts, strict=True)]).sum()
+        return self.factors @ jnp.stack([part(region, currents) for part in self.parts])
 
 
 class MeanSquare(Objective):
