@@ -99,7 +99,9 @@ amplitudes, best, sd, learned = (
 shown = [
     n for n in ("NAA", "NAAG", "Cr", "PCr", "GPC", "PCh", "Ins", "Glu", "Gln", "GSH", "Lac", "GABA") if n in model.names
 ]
-print(f"effective draws {draws.weighted[0]:.0f} of {len(amplitudes)}; {draws.theta.shape[-1] + len(draws.names)} coordinates")
+print(
+    f"effective draws {draws.weighted[0]:.0f} of {len(amplitudes)}; {draws.theta.shape[-1] + len(draws.names)} coordinates"
+)
 print("relative to tCr of the fit")
 print("name     fit +- CRLB     hybrid   posterior median [2.5 %, 97.5 %]")
 for n in shown:
