@@ -42,22 +42,23 @@ def _artefact(kind: str, low: float, high: float, name: str | None = None) -> Ca
 
 
 def _times(factor: float, *keys: str) -> Callable[[dict], None]:
-    """Uniform ranges of the metabolites' parameters times `factor`."""
+    """Uniform ranges of those of the metabolites' parameters that the recipe varies, times `factor`."""
 
     def change(content):
-        for key in keys:
-            prior = content["parameters"]["metabolites"][key]
-            prior["uniform"] = [factor * x for x in prior["uniform"]]
+        tree = content["parameters"]["metabolites"]
+        for key in [k for k in keys if k in tree] or keys:
+            tree[key]["uniform"] = [factor * x for x in tree[key]["uniform"]]
 
     return change
 
 
 def _baseline(factor: float) -> Callable[[dict], None]:
     def change(content):
-        for entry in content["artefacts"]:
-            if "baseline" in entry and "name" not in entry["baseline"]:
-                strength = entry["baseline"]["strength"]
-                strength["log_uniform"] = [factor * x for x in strength["log_uniform"]]
+        own = [e["baseline"] for e in content["artefacts"] if "name" not in e.get("baseline", {"name": ""})]
+        if not own:
+            raise KeyError("the recipe has no baseline")
+        for entry in own:
+            entry["strength"]["log_uniform"] = [factor * x for x in entry["strength"]["log_uniform"]]
 
     return change
 
