@@ -79,7 +79,7 @@ def spline_baseline(
     waves = np.sinc(h * t) ** 4 * np.exp(2j * np.pi * frequency[:, None] * t)
     if mean is not None and len(mean) != len(waves):
         raise ValueError(f"mean: wanted one number for each of {len(waves)} splines, found {len(mean)}")
-    common = single(np.zeros(len(waves)) if mean is None else mean)
+    common = single(np.zeros(len(waves)) if mean is None else np.asarray(mean))
     return SplineBaseline(
         waves=jnp.asarray(waves.astype(np.complex64)), strength=strength, mean=common, walk=walk, name=name
     )

@@ -105,7 +105,7 @@ class SpectroscopicImages(eqx.Module):
         return ("x", "y", "z") if self.sensitivity is None else ("x", "y", "z", "DIM_COIL")
 
     @property
-    def voxel_size(self) -> tuple[float, float, float]:
+    def voxel_size(self) -> tuple[float, ...]:
         """Of the image, mm."""
         edges = (*self.field_of_view[:2], self.field_of_view[2] * self.slab / self.anatomy.shape[2])
         return tuple(e / m for e, m in zip(edges, self.encoding.matrix, strict=True))

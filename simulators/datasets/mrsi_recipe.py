@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from mrsjax.core import BasisSet, Sampling
@@ -52,7 +53,7 @@ def spectroscopic_images(
         coils = loop_sensitivities((*shape[:2], slab), found.section("coils").count("count"), height=height)
     radius = amplitudes.pair("lesion_radius") if amplitudes.has("lesion_radius") else (0.06, 0.3)
     return SpectroscopicImages(
-        model=model, population=population, contrast=contrast, anatomy=_anatomy(found.section("anatomy"), shape, field_of_view),
+        model=model, population=population, contrast=jnp.asarray(contrast), anatomy=_anatomy(found.section("anatomy"), shape, field_of_view),
         encoding=_encoding(found.section("encoding")), relaxation=weights,
         water=artefact("water", found.section("water"), sampling) if found.has("water") else None,
         lipids=artefact("lipids", found.section("lipids"), sampling) if found.has("lipids") else None,
@@ -60,7 +61,7 @@ def spectroscopic_images(
         residual=field.prior("residual_hz", shape=(9,)) if field.has("residual_hz") else fixed(np.zeros(9)),
         slab_centre=centre, correlation=uniform(0.0, 0.4), snr=found.prior("snr") if found.has("snr") else None,
         lesion=amplitudes.number("lesion_probability", above=-1e-9) if amplitudes.has("lesion_probability") else 0.0,
-        lesion_radius=radius, probe=height_probe(sampling), terms=b0.shim_terms(shape, field_of_view), field_of_view=field_of_view, slab=slab,
+        lesion_radius=radius, probe=height_probe(sampling), terms=jnp.asarray(b0.shim_terms(shape, field_of_view)), field_of_view=field_of_view, slab=slab,
     )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def _grid(found: Found):
     shape = found.counts("points", 3)
     if any(n % 2 for n in shape):
         raise found.error("points", "wanted even numbers")
-    field_of_view = found.numbers("field_of_view_mm", 3)
+    field_of_view: Any = found.numbers("field_of_view_mm", 3)
     centre = found.prior("slab_centre_mm") if found.has("slab_centre_mm") else fixed(0.0)
     return field_of_view, shape, found.count("slab_points"), centre
 
@@ -95,7 +96,7 @@ def _population(found: Found, model, values) -> tuple[Population, np.ndarray]:
     options: dict[str, Any] = {k: brain.text(k) for k in ("condition", "age") if brain.has(k)}
     if brain.has("between"):
         options["between"] = brain.number("between", above=-1e-9)
-    lesion = options | ({"condition": found.text("lesion")} if found.has("lesion") else {})
+    lesion: dict[str, Any] = options | ({"condition": found.text("lesion")} if found.has("lesion") else {})
     try:
         grey, white, sick = (
             concentrations.brain(names, fractions=parts, **chosen)

@@ -188,7 +188,8 @@ def _amplitudes(found: Found, model: SignalModel) -> tuple[Distribution, np.ndar
     """Uniform amplitudes from a table of ranges, or correlated log-normal ones of a `brain`; their correlation; parts in grey and white matter (2, m), for relaxation."""
     found.allow("table", "ranges", "brain", *(g.name for g in model.groups[1:]))
     kind, names = ("log_normal" if found.has("brain") else "uniform"), model.groups[0].names
-    correlation, fractions = None, (0.6, 0.4, 0.0)
+    correlation = None
+    fractions: Any = (0.6, 0.4, 0.0)
     if kind == "log_normal":
         section = found.section("brain")
         section.allow("grey_white_csf", "condition", "age", "between", "factors")

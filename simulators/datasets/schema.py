@@ -108,7 +108,7 @@ class Found:
             raise self.error(key, "wanted [low, high]")
         return float(value[0]), float(value[1])
 
-    def numbers(self, key: str, count: int) -> tuple[float, ...]:
+    def numbers(self, key: str, count: int) -> tuple[Any, ...]:
         value = self._get(key)
         if not (isinstance(value, list) and len(value) == count and all(map(_is_number, value))):
             raise self.error(key, f"wanted {count} numbers")

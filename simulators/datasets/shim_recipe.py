@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -62,4 +63,5 @@ def _object(found: Found):
         )
     if found.has("cylinder_mm"):
         return tube(radius=(size := found.numbers("cylinder_mm", 2))[0], length=size[1])
-    return box(found.numbers("box_mm", 3))
+    size: Any = found.numbers("box_mm", 3)
+    return box(size)

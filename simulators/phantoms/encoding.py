@@ -71,7 +71,7 @@ class Along(Encoding):
         return self.trajectory.density
 
     def read(self, image, plan):
-        stack = kspace.sampled(image, (*image.shape[:2], self.matrix[2]), axes=(2,))
+        stack = kspace.sampled(image, (image.shape[0], image.shape[1], self.matrix[2]), axes=(2,))
         return jnp.moveaxis(nonuniform.sampled_along(jnp.moveaxis(stack, (2, 3), (0, 1)), self.trajectory), 1, -1)
 
     def image(self, samples, plan):

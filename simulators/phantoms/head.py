@@ -64,7 +64,7 @@ def random_lesion(key: Key[Array, ""], *, radius: tuple[float, float] = (0.06, 0
     return Lesion(centre, radii, rotation)
 
 
-def grid(shape: tuple[int, int, int]) -> Float[np.ndarray, "3 x y z"]:
+def grid(shape: tuple[int, ...]) -> Float[np.ndarray, "3 x y z"]:
     """Coordinates from -1 to 1 along each axis (left-right, back-front, foot-head)."""
     axes = [(np.arange(n) - (n - 1) / 2) / (n / 2) for n in shape]
     return np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)

@@ -6,6 +6,8 @@ along z stays Cartesian (a stack). The evolution of the signal while one traject
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -50,7 +52,7 @@ def rosette(matrix: tuple[int, int], *, shots: int | None = None, oversampling: 
 
 def _trajectory(path: np.ndarray, area: np.ndarray, edge: float) -> Trajectory:
     """The points of all shots; the areas add up to that of the disc."""
-    k = np.stack([path.real.ravel(), path.imag.ravel()], axis=-1)
+    k = np.stack([np.real(path).ravel(), np.imag(path).ravel()], axis=-1)
     area = np.broadcast_to(area, path.shape).ravel()
     return Trajectory(jnp.asarray(k, jnp.float32), jnp.asarray(area * np.pi * edge**2 / area.sum(), jnp.float32))
 
@@ -85,7 +87,7 @@ def image_along(
     return found.reshape(*samples.shape[:-1], *matrix)
 
 
-def _finufft():
+def _finufft() -> Any:
     try:
         import jax_finufft
     except ImportError:

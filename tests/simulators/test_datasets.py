@@ -162,3 +162,15 @@ def test_relaxation_weights_the_metabolites_by_tissue():
     assert relaxation(**at, field_strength=7.0).voxel(key=jax.random.key(0)) < weight[names.index("NAA")]
     with pytest.raises(ValueError, match="tabulated relaxation times"):
         relaxation(**at, field_strength=1.5)
+
+
+def test_factors_scale_the_medians():
+    text = SMALL.replace(
+        "{table: shamaei2023, macromolecules: {uniform: [3, 9]}}",
+        "{brain: FACTORS, macromolecules: {log_normal: [4.5, 0.2]}}",
+    )
+    plain, scaled = (parse(text.replace("FACTORS", f), "small").simulator for f in ("{}", "{factors: {Glu: 1.5}}"))
+    ratio = np.exp(np.asarray(scaled.population.amplitudes.base_dist.loc - plain.population.amplitudes.base_dist.loc))
+    np.testing.assert_allclose(ratio, np.where(np.array(plain.model.names) == "Glu", 1.5, 1.0), rtol=1e-5)
+    with pytest.raises(ValueError, match="factors: unknown key 'Glue'"):
+        parse(text.replace("FACTORS", "{factors: {Glue: 1.5}}"), "small")
