@@ -49,9 +49,9 @@ def changing(
     *,
     windows: tuple[tuple[float, float], ...] = WINDOWS,
 ) -> Float[Array, ""]:
-    """How much the nuisance changes between transients: the standard deviation of its root energy over the median root energy of the metabolites in `window`.
+    """How much the nuisance changes between transients: the robust standard deviation (1.4826 MAD) of its root energy over the median root energy of the metabolites in `window`.
 
-    Energies in bands of ppm do not see drifts of frequency and phase. White noise alone gives about 1 / (2 SNR sqrt(n)).
+    Energies in bands of ppm do not see drifts of frequency and phase, the median no single bad transient. White noise alone gives about 1 / (2 SNR sqrt(n)).
     """
 
     def size(parts):
@@ -61,7 +61,8 @@ def changing(
 
     nuisance = jnp.where(keep, size(windows), jnp.nan)
     metabolites = jnp.nanmedian(jnp.where(keep, size((window,)), jnp.nan))
-    return jnp.nanstd(nuisance) / jnp.maximum(metabolites, jnp.finfo(metabolites.dtype).tiny)
+    spread = 1.4826 * jnp.nanmedian(jnp.abs(nuisance - jnp.nanmedian(nuisance)))
+    return spread / jnp.maximum(metabolites, jnp.finfo(metabolites.dtype).tiny)
 
 
 def shrink(

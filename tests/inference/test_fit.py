@@ -45,6 +45,16 @@ def test_noiseless_data_are_recovered():
     np.testing.assert_allclose(result.parameters["metabolites.lorentz"], 3.0, rtol=1e-2)
 
 
+def test_a_given_noise_is_that_of_the_bounds():
+    model, fids = synthetic(3, snr=50)
+    measured = fit(model, fids)
+    sd = 3.0 * float(np.mean(measured.noise_sd))
+    given = fit(model, fids, noise_sd=sd)
+    np.testing.assert_allclose(given.noise_sd, sd)
+    ratio = np.asarray(given.crlb / measured.crlb)
+    np.testing.assert_allclose(ratio, np.broadcast_to((sd / measured.noise_sd)[:, None], ratio.shape), rtol=0.15)
+
+
 @pytest.mark.parametrize(
     ("shift", "phase"), [((-20, 20), (-0.1, 0.1)), ((-1, 1), (-3.14, 3.14)), ((-20, 20), (-3.14, 3.14))]
 )

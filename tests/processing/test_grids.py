@@ -6,11 +6,8 @@ import pytest
 from mrsjax import io
 from mrsjax.core import FIDs
 from mrsjax.core.data import Acquisition
-from mrsjax.inference import fit
-from mrsjax.physics import default_model
-from mrsjax.processing import hermitian, lipids, low_rank, preprocess, spatial
+from mrsjax.processing import alignment, hermitian, lipids, low_rank, preprocess, spatial
 from mrsjax.processing.record import Options
-from tests.physics import examples
 
 from .signals import SAMPLING, T, line, moved, noise
 
@@ -94,7 +91,7 @@ def test_lipid_goes_and_metabolites_stay():
     ring[0] = ring[-1] = True
     ring = ring.ravel()
     fat = lambda count: np.array(  # noqa: E731
-        [sum(a * line(p, 1, w, q) for p, a, w, q in zip((0.9, 1.28, 1.6), s, (18, 20, 20), f, strict=True))
+        [sum(a * line(p, 1, w, q) for p, a, w, q in zip((0.9, 1.1, 1.28), s, (18, 20, 20), f, strict=True))
          for s, f in zip(rng.uniform(50, 300, (count, 3)), rng.uniform(-3, 3, (count, 3)), strict=True)]
     )  # fmt: skip
     scalp = fat(36) * ring[:, None]
@@ -102,17 +99,17 @@ def test_lipid_goes_and_metabolites_stay():
     metabolites = truth * ~ring[:, None]
     given = metabolites + scalp + leak + noise(rng, sd, 36)
     found, beta = jax.jit(lambda x: lipids.remove_lipids(x, jnp.asarray(ring), SAMPLING))(jnp.asarray(given))
-    brain = ~ring
-    size = lambda x: np.linalg.norm(np.asarray(x)[brain])  # noqa: E731
-    noise_only = given - metabolites - scalp - leak
-    assert size(leak) > 10 * size(metabolites)
-    assert size(found - metabolites - noise_only) < 0.25 * size(
-        metabolites
-    )  # what lipid is left, and what went with it
-    # The direct solution of the equation (Bilgic 2014).
+    assert np.linalg.norm(leak) > 10 * np.linalg.norm(metabolites)
+    # The direct solution of the equation (Bilgic 2014); it is linear, so that lipid and metabolites can be looked at apart.
     a = given[ring].T
-    direct = np.linalg.solve(np.eye(T.size) + float(beta) * a @ a.conj().T, given.T).T
-    np.testing.assert_allclose(found, direct, atol=1e-8 * np.abs(given).max())
+    direct = np.linalg.inv(np.eye(T.size) + float(beta) * a @ a.conj().T)
+    np.testing.assert_allclose(found, given @ direct.T, atol=1e-8 * np.abs(given).max())
+    assert np.linalg.norm(leak @ direct.T) < 0.01 * np.linalg.norm(leak)
+    # Metabolites lose what they share with the three lines of lipid, and little more.
+    lost = np.linalg.norm(metabolites - metabolites @ direct.T) / np.linalg.norm(metabolites)
+    q = np.linalg.qr(np.stack([line(p, 1, w) for p, w in ((0.9, 18), (1.1, 20), (1.28, 20))]).T)[0]
+    shared = np.linalg.norm(metabolites @ q.conj()) / np.linalg.norm(metabolites)
+    assert lost < shared + 0.1
 
 
 def test_a_grid_goes_through_the_pipeline_and_carries_its_noise(tmp_path):
@@ -153,28 +150,12 @@ def test_coils_and_transients_of_a_grid():
     fids = FIDs(data.reshape(6, 6, 1, 3, 4, -1), SAMPLING, ("x", "y", "z", "DIM_COIL", "DIM_DYN"))
     done = preprocess(fids, options=Options(remove_water=False))
     assert [r.method for r in done.records] == ["RF coil combination", "Signal averaging"]
-    found = np.asarray(done.fids.data).reshape(36, -1)
+    found = jnp.asarray(np.asarray(done.fids.data).reshape(36, -1))
+
+    def turned(s, goal):  # each voxel keeps the middle of its transients' offsets
+        off = alignment.register(s, goal, SAMPLING)
+        return alignment.correct(s, SAMPLING, off.frequency, off.phase)
+
+    found = np.asarray(jax.jit(jax.vmap(turned))(found, jnp.asarray(given)))
     size = np.abs(np.sum(found * given.conj(), axis=1)) / np.linalg.norm(found, axis=1) / np.linalg.norm(given, axis=1)
     assert size.min() > 0.98
-
-
-def test_fitted_amplitudes_of_denoised_spectra_scatter_by_the_bound_of_the_noise_before():
-    chosen = ("NAA", "Cr", "GPC")
-    basis = examples.basis(512).select(chosen)
-    sampling = examples.sampling(512)
-    model = default_model(basis, sampling, **examples.PLAIN)
-    rng = np.random.default_rng(6)
-    x, y = np.meshgrid(np.linspace(-1, 1, 6), np.linspace(-1, 1, 6), indexing="ij")
-    weights = np.stack([10 + 4 * x, 8 - 3 * y, 2 + 0.8 * x * y], axis=-1).reshape(36, 3)
-    clean = weights @ np.asarray(basis.fids) * np.exp(-4 * np.pi * np.asarray(sampling.time))
-    runs, sd = 10, 2.0
-    given = clean + sd * (rng.normal(size=(runs, *clean.shape)) + 1j * rng.normal(size=(runs, *clean.shape)))
-    found = jax.jit(lambda x: jax.lax.map(low_rank.denoise, x))(jnp.asarray(given))
-    stack, before = np.asarray(found.fids).reshape(runs * 36, -1), float(np.mean(found.noise_sd))
-    assert before == pytest.approx(sd, rel=0.02)
-    carried, apparent = fit(model, stack, noise_sd=before), fit(model, stack)
-    amplitudes = np.asarray(carried.amplitudes).reshape(runs, 36, 3)
-    scatter = np.sqrt(np.mean(np.var(amplitudes, axis=0, ddof=1), axis=0))
-    rms = lambda r: np.sqrt(np.mean(np.asarray(r.crlb) ** 2, axis=0))  # noqa: E731
-    np.testing.assert_allclose(scatter, rms(carried), rtol=0.15)
-    assert np.all(rms(apparent) < 0.6 * scatter)
