@@ -12,6 +12,7 @@ concentrations (ratio of the medians of the fitted ratios to tCr) and, after the
 
 import argparse
 import pathlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -153,7 +154,7 @@ def main() -> None:
 
     def made(text_or_name):
         source = parse(yaml.safe_dump(text_or_name), "brain", basis=basis, sampling=fids.sampling) if isinstance(text_or_name, dict) else recipe(text_or_name, basis=basis, sampling=fids.sampling)  # fmt: skip
-        return source.simulator, features(model, drawn(source.simulator, args.n, 5)["data"].astype(np.complex128))
+        return source.spectra, features(model, drawn(source.spectra, args.n, 5)["data"].astype(np.complex128))
 
     def showing(x):
         return x[0], binned(x[1])
@@ -170,7 +171,7 @@ def main() -> None:
             here = {k: v[setting] for k, v in measured[0].items()}
             brain["factors"] = factors(here, artificial[0], brain.get("factors", {}))
         simulator, artificial = made(content)
-        artefact = next(a for a in simulator.artefacts if a.name == "residue")
+        artefact: Any = next(a for a in simulator.artefacts if a.name == "residue")
         difference = (measured[1][setting].mean(0) - artificial[1].mean(0)) * np.mean(artificial[2])
         residue["mean"] = mean_residue(artefact, fids.sampling, difference)
         print("factors:", brain["factors"])

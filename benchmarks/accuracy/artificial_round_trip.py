@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     args = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    simulator = recipe(args.recipe).simulator
+    simulator = recipe(args.recipe).spectra
     plain = eqx.tree_at(lambda s: s.artefacts, simulator, ())
     names = simulator.model.groups[0].names
     for title, source, model in (

@@ -51,7 +51,7 @@ def main() -> None:
         spectra = np.asarray(to_spectrum(jnp.asarray(fids)))[:, inside]
         if name == "r5":  # of any phase
             spectra = np.abs(spectra)
-        for j, row in enumerate(spectra.real):
+        for j, row in enumerate(np.real(spectra)):
             size = np.ptp(row[ppm[inside] < 4.2]) if name != "r5" else 2 * np.ptp(row)
             axis.plot(ppm[inside], np.clip(row / size, -1, 1.2) - 1.1 * j, lw=0.6, color="k")
             snr = float(data["labels.snr"][j * len(data["labels.snr"]) // count if worlds else j])

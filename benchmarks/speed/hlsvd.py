@@ -54,8 +54,8 @@ def main() -> None:
         ]
 
     columns = np.array(lines + [1j * x for x in lines])
-    solve = np.linalg.pinv(np.concatenate([columns.real, columns.imag], 1).T)
-    amplitudes = lambda x: np.concatenate([x.real, x.imag], 1) @ solve.T  # noqa: E731
+    solve = np.linalg.pinv(np.concatenate([np.real(columns), np.imag(columns)], 1).T)
+    amplitudes = lambda x: np.concatenate([np.real(x), np.imag(x)], 1) @ solve.T  # noqa: E731
     crlb = sd * np.sqrt(np.diag(solve @ solve.T))
 
     def moved(x, goal):

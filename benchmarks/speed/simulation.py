@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=15)
     args = parser.parse_args()
-    simulator = recipe(args.recipe).simulator
+    simulator = recipe(args.recipe).spectra
     n = simulator.model.sampling.n_points
     keys = jax.random.split(jax.random.key(0), args.batch)
 

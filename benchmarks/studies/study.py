@@ -76,7 +76,7 @@ def world(*, basis: BasisSet | None = None, **sections: Any) -> World:
     """Recipe R1 on `SAMPLING`; `sections` take the place of the recipe's own as a whole (None: left out)."""
     content = {k: v for k, v in (yaml.safe_load(recipe("r1").text) | sections).items() if v is not None}
     basis = default_basis() if basis is None else basis
-    simulator = parse(yaml.safe_dump(content), "study", basis=basis, sampling=SAMPLING).simulator
+    simulator = parse(yaml.safe_dump(content), "study", basis=basis, sampling=SAMPLING).spectra
     return World(simulator, basis, SAMPLING)
 
 

@@ -64,7 +64,7 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
     settings = _made(path, "training", Training, given["training"])
     loss = weighted({k: float(v) for k, v in (given["loss"] or {"parameters": 1.0}).items()})
     recipe_ = recipe(given["recipe"])
-    simulator, sampling = recipe_.simulator, recipe_.simulator.model.sampling
+    simulator, sampling = recipe_.spectra, recipe_.spectra.model.sampling
     basis = default_basis()
     network = calibrate(spec, basis, sampling, simulator, seed=settings.seed)
     known = familiarity(network.inputs, simulator, key=jax.random.fold_in(jax.random.key(settings.seed), 0xFA))

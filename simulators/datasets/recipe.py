@@ -53,6 +53,16 @@ class Recipe:
     text: str
     simulator: ArtificialData | SpectroscopicImages | DistortedField
 
+    @property
+    def spectra(self) -> ArtificialData:
+        """The simulator of a recipe of single spectra.
+
+        **Raises:** `ValueError` for a recipe of another kind.
+        """
+        if not isinstance(self.simulator, ArtificialData):
+            raise ValueError(f"{self.name}: kind: found images or shims, wanted single spectra (r1, r2, r4, brain)")
+        return self.simulator
+
 
 def available() -> tuple[str, ...]:
     """Names of the recipes that come with the package."""
