@@ -8,7 +8,8 @@ import numpy as np
 
 from mrsjax.core.compilation import together
 from mrsjax.inference import batch
-from mrsjax.inference.stages import between
+from mrsjax.inference.noise import NoiseBlocks
+from mrsjax.inference.stages import between, correlated, prepare
 from mrsjax.inference.summary import summary
 from mrsjax.inference.varpro import Problem, Tree, single
 from mrsjax.physics.model import SignalModel
@@ -16,30 +17,41 @@ from mrsjax.physics.model import SignalModel
 _KNOWN = set()
 
 
-def compile_ahead(short: SignalModel, part: SignalModel, whole: SignalModel, problems: Problem) -> None:
-    """Compiles both stages of the iteration on `short`, `between` on `part` and `summary` on `whole`, unless that was done before.
-
-    `problems`: the first stage's, of which the shapes count.
-    """
-    known = jax.tree.structure((short, whole)), problems.data.dtype
+def compile_ahead(
+    model: SignalModel,
+    half: SignalModel,
+    part: SignalModel,
+    short: SignalModel,
+    cut: SignalModel,
+    blocks: NoiseBlocks,
+) -> None:
+    """Compiles what a fit of `model` needs, unless that was done before: `correlated` and `prepare`, both stages of the iteration on `short`, `between` on
+    `part` (the model or its first half), and `summary` on `cut`."""
+    dtype = jnp.result_type(float)
+    known = jax.tree.structure((model, short)), dtype
     if known in _KNOWN:
         return
     _KNOWN.add(known)
-    size, m, dtype = batch.slots(), len(part.names), problems.weight.dtype
+    size, m, n, coarse = batch.slots(), len(model.names), model.sampling.n_points, model.coarse()
     begin = lambda model: batch.begin(single(Tree(model)), np.zeros((size, Tree(model).start.size), np.float32), m)  # noqa: E731
     first, second = begin(short.coarse()), begin(short)
 
-    def blank(points, state, dtype):
-        shapes = (size, points), (size,), (size, m, m), state.next.shape
+    def blank(model, state, dtype):
+        shapes = (size, model.window[1] - model.window[0]), (size,), (size, m, m), state.next.shape
         kinds = jnp.result_type(dtype, complex), dtype, dtype, dtype
         parts: Any = map(np.zeros, shapes, kinds)
         return Problem(*parts)
 
-    few, all_points = problems.data.shape[1], whole.window[1] - whole.window[0]
+    fids, rows = (
+        np.zeros((size, n), jnp.result_type(complex)),
+        (np.zeros(first.next.shape, dtype), np.zeros(size, dtype)),
+    )
     stop = np.zeros((), np.float32), jnp.int32(0)
     together(
-        (batch.advance, (single(short), blank(few, second, np.float32), second, *stop)),
-        (batch.advance, (single(short.coarse()), blank(few, first, np.float32), first, *stop)),
-        (summary, (whole, blank(all_points, second, dtype), second.at)),
-        (between, (part.coarse(), part, blank(few, first, dtype), first.at)),
+        (batch.advance, (single(short), blank(part, second, np.float32), second, *stop)),
+        (summary, (cut, blank(model, second, dtype), second.at)),
+        (batch.advance, (single(short.coarse()), blank(part, first, np.float32), first, *stop)),
+        (between, (part.coarse(), part, blank(part, first, dtype), first.at)),
+        (prepare, (coarse, half, fids, *rows, blocks)),
+        (correlated, single((coarse, fids, jnp.zeros(n)))),
     )

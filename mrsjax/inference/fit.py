@@ -89,23 +89,24 @@ def _fit_chunk(
     varying, scale = np.ptp(size, axis=1) > 0, np.max(size, axis=1)
     scale = np.where(varying & (scale > 0), scale, 1.0)
     clean = np.where((finite & varying)[:, None], fids, 0.0) / scale[:, None]
-    blocks = noise.noise_blocks(model.sampling)
-    clean = clean.astype(dtype)
+    blocks, clean = noise.noise_blocks(model.sampling), clean.astype(dtype)
+    half, cut = halved(model), decimated(model)
+    guess = half if shortening.is_long(half) else model
+    short = decimated(guess)
+    compile_ahead(model, half, guess, short, cut, blocks)
     if start is None:
         rough = single((coarse, clean, jnp.asarray(stages.singlet_band(coarse))))
         theta = batch.map_rows(lambda x: stages.correlated(rough[0], x, rough[2]), rough[1])
     else:
         theta = np.asarray(jax.vmap(lambda v: ravel_pytree(v)[0])(start), jnp.result_type(float))
-    half, points = halved(model), model.window[1] - model.window[0]
-    known = np.nan * scale if noise_sd is None else noise_sd / scale
+    points = model.window[1] - model.window[0]
+    known = (np.nan if noise_sd is None else noise_sd) / scale.astype(jnp.result_type(float))
     prepared = batch.map_rows(lambda x: stages.prepare(coarse, half, x[0], x[1], x[2], blocks), (clean, theta, known))
     active = finite & varying & prepared.valid
     signal, late = (np.maximum(x, 0.0) for x in (prepared.energy - points, prepared.late_energy - points / 2))
     early = shortening.first_half_is_enough(half, signal[active], late[active])
     part, problems = (half, prepared.half) if early else (model, prepared.problems)
-    shared, short = part.coarse(), decimated(part)
-    cut = decimated(model)
-    compile_ahead(short, part, cut, problems)
+    shared, short = part.coarse(), short if part is guess else decimated(part)
     limit = min(MAX_ITERATIONS[0], max_iterations)
     first = batch.minimise(short.coarse(), problems, theta, active, tolerance=TOLERANCES[0], max_iterations=limit)
     rows = (problems, first.at)

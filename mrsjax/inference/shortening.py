@@ -13,12 +13,16 @@ DECAY_TIME = 0.35
 DECIMATION_ERROR = (1.2e-3, 7e-5)
 
 
+def is_long(half: SignalModel) -> bool:
+    """Whether the lines have decayed in the first half of the FIDs."""
+    return half.sampling.n_points * float(half.sampling.dwell_time) > DECAY_TIME
+
+
 def first_half_is_enough(half: SignalModel, signal: Float[np.ndarray, " s"], late: Float[np.ndarray, " s"]) -> bool:
     """Whether the second half of all FIDs is noise. `half`: the model of the first; `signal`, `late`: energy of the signal in the window, and of what the
     second half adds, over the noise's energy of one point."""
     points = half.window[1] - half.window[0]
-    long = half.sampling.n_points * float(half.sampling.dwell_time) > DECAY_TIME
-    return bool(long and late.sum() < max(NEGLIGIBLE[0] * signal.sum(), NEGLIGIBLE[1] * late.size * points))
+    return bool(is_long(half) and late.sum() < max(NEGLIGIBLE[0] * signal.sum(), NEGLIGIBLE[1] * late.size * points))
 
 
 def decimation_is_seen(model: SignalModel, signal: Float[np.ndarray, " s"], tolerance: float) -> Bool[np.ndarray, " s"]:
