@@ -22,13 +22,13 @@ def compile_ahead(
     half: SignalModel,
     part: SignalModel,
     short: SignalModel,
-    cut: SignalModel,
+    reported: SignalModel,
     blocks: NoiseBlocks,
 ) -> None:
     """Compiles what a fit of `model` needs, unless that was done before: `correlated` and `prepare`, both stages of the iteration on `short`, `between` on
-    `part` (the model or its first half), and `summary` on `cut`."""
+    `part` (the model or its first half), and `summary` on `reported`."""
     dtype = jnp.result_type(float)
-    known = jax.tree.structure((model, short)), dtype
+    known = jax.tree.structure((model, short, reported)), dtype
     if known in _KNOWN:
         return
     _KNOWN.add(known)
@@ -49,7 +49,7 @@ def compile_ahead(
     stop = np.zeros((), np.float32), jnp.int32(0)
     together(
         (batch.advance, (single(short), blank(part, second, np.float32), second, *stop)),
-        (summary, (cut, blank(model, second, dtype), second.at)),
+        (summary, (reported, blank(model, second, dtype), second.at)),
         (batch.advance, (single(short.coarse()), blank(part, first, np.float32), first, *stop)),
         (between, (part.coarse(), part, blank(part, first, dtype), first.at)),
         (prepare, (coarse, half, fids, *rows, blocks)),

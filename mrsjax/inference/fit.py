@@ -90,10 +90,11 @@ def _fit_chunk(
     scale = np.where(varying & (scale > 0), scale, 1.0)
     clean = np.where((finite & varying)[:, None], fids, 0.0) / scale[:, None]
     blocks, clean = noise.noise_blocks(model.sampling), clean.astype(dtype)
-    half, cut = halved(model), decimated(model)
+    half = halved(model)
     guess = half if shortening.is_long(half) else model
     short = decimated(guess)
-    compile_ahead(model, half, guess, short, cut, blocks)
+    reported = decimated(model) if model.baseline.columns.shape[1] and max_iterations > 1 else model
+    compile_ahead(model, half, guess, short, reported, blocks)
     if start is None:
         rough = single((coarse, clean, jnp.asarray(stages.singlet_band(coarse))))
         theta = batch.map_rows(lambda x: stages.correlated(rough[0], x, rough[2]), rough[1])
@@ -119,9 +120,9 @@ def _fit_chunk(
     strong = active & shortening.decimation_is_seen(model, signal, tolerance)
     if strong.any() and max_iterations > 1:
         last = _replaced(last, strong, run(model, problems, np.asarray(last.at.theta), strong))
-    summarised = lambda model: batch.map_rows(lambda x: summary(model, *x), (problems, last.at))  # noqa: E731
-    end = summarised(cut)
-    end = _replaced(end, strong, summarised(model)) if strong.any() else end
+    if (active & shortening.decimation_is_seen(model, signal, 0.01 * tolerance)).any():
+        reported = model
+    end = batch.map_rows(lambda x: summary(reported, *x), (problems, last.at))
     return result_of(model, problems, last, end, prepared.noise * scale, excess, active, max_iterations, tolerance)
 
 

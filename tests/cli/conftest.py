@@ -100,7 +100,7 @@ def quick(monkeypatch):
     compiles.
     """
 
-    def fit(model, fids, *, progress=None):
+    def fit(model, fids, *, noise_sd=None, progress=None):
         design, data = _known_lines(model, np.nan_to_num(fids))
         s, m = len(data), len(design)
         bad = ~np.isfinite(fids).all(axis=1) | (np.abs(np.nan_to_num(fids)).max(axis=1) == 0)
