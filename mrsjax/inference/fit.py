@@ -118,10 +118,10 @@ def _fit_chunk(
     problems = eqx.tree_at(lambda p: p.data, problems, data)
     # where the short model's error would be seen, the whole model has the last word
     strong = active & shortening.decimation_is_seen(model, signal, tolerance)
-    if strong.any() and max_iterations > 1:
-        last = _replaced(last, strong, run(model, problems, np.asarray(last.at.theta), strong))
-    if (active & shortening.decimation_is_seen(model, signal, 0.01 * tolerance)).any():
+    if strong.any():
         reported = model
+        if max_iterations > 1:
+            last = _replaced(last, strong, run(model, problems, np.asarray(last.at.theta), strong))
     end = batch.map_rows(lambda x: summary(reported, *x), (problems, last.at))
     return result_of(model, problems, last, end, prepared.noise * scale, excess, active, max_iterations, tolerance)
 
