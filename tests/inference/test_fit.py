@@ -1,15 +1,16 @@
 import subprocess
 import sys
 import textwrap
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mrsjax.core import BasisSet, Sampling, Status, to_spectrum
+from mrsjax.core import BasisSet, Sampling, Status, compilation, to_spectrum
 from mrsjax.data import default_basis
-from mrsjax.inference import evaluate, fit, varpro
+from mrsjax.inference import ahead, batch, evaluate, fit, stages, summary, varpro
 from mrsjax.physics import default_model
 from tests.physics.examples import basis, brain, sampling
 
@@ -133,7 +134,12 @@ def test_scale_of_the_data_does_not_matter():
 
 def test_one_compilation_serves_every_call_of_a_shape():
     model, fids = synthetic(8)
+    compilation.forget()
+    ahead._KNOWN.clear()
     fit(model, fids)
+    # those that were compiled ahead are those that the fit then asked for
+    programs = (stages.correlated, stages.prepare, stages.between, summary.summary, batch.advance)
+    assert [len(cast(Any, p).ready) for p in programs] == [1] * 5  # here both stages are one model
     events = []
     listen = lambda name, *a, **k: events.append(name)  # noqa: E731
     jax.monitoring.register_event_duration_secs_listener(listen)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mrsjax.core import Sampling
-from simulators.datasets.recipe import parse
+from simulators.datasets.recipe import parse, recipe
 from simulators.datasets.shimming import dephasing
 
 SHIM = """
@@ -69,3 +69,8 @@ def test_errors_name_the_place(old, new, message):
     with pytest.raises(ValueError) as error:
         parse(SHIM.replace(old, new, 1), "shim")
     assert message in str(error.value)
+
+
+def test_a_recipe_of_shims_is_no_recipe_of_spectra():
+    with pytest.raises(ValueError, match="r5: kind: found images or shims"):
+        _ = recipe("r5").spectra
