@@ -165,7 +165,8 @@ def main() -> None:
             content["amplitudes"]["brain"],
             next(e["baseline"] for e in content["artefacts"] if e.get("baseline", {}).get("name") == "residue"),
         )
-        brain.pop("factors", None), residue.pop("mean", None)
+        for entry, key in ((brain, "factors"), (residue, "mean")):
+            entry.pop(key, None)
         for _ in range(2):
             _, artificial = made(content)
             here = {k: v[setting] for k, v in measured[0].items()}
