@@ -54,6 +54,13 @@ def test_eddy_phases_come_along():
     assert error(found) < 0.02 < 0.2 < error(fixed)
 
 
+@pytest.mark.parametrize("low", [0.2, 0.21])  # the window begins at an even and at an odd frequency
+def test_the_halved_model_has_every_second_frequency(low):
+    model = brain(2048, window_ppm=(low, 4.2))
+    first = model.window[0] % 2
+    np.testing.assert_allclose(halved(model).ppm, np.asarray(model.ppm)[first::2], rtol=1e-9)
+
+
 def test_the_halved_model_is_that_of_the_first_half_of_the_fid():
     model = brain(1024)
     half, values = halved(model), off_start(model)
