@@ -80,6 +80,27 @@ def test_a_damaged_file_is_traced_again(folder, damage):
     assert TRACES == []
 
 
+def test_a_single_array_is_kept(folder):
+    double = lambda x: 2 * x  # noqa: E731
+    for _ in range(2):
+        np.testing.assert_allclose(compilation.jit(double)(jnp.arange(3.0)), [0.0, 2.0, 4.0])
+    assert len(list(folder.glob("*.stablehlo"))) == 1
+
+
+@pytest.mark.parametrize("wrap", [lambda y: [y, y], lambda y: (y, None), lambda y: Box(y, 2)])
+def test_results_that_cannot_be_described_are_not_kept(folder, wrap):
+    """Lists, None and modules of others: the program works, and the next process traces it again."""
+
+    def other(x):
+        return wrap(x + 1)
+
+    for _ in range(2):
+        result = compilation.jit(other)(jnp.arange(3.0))
+        assert jax.tree.structure(result) == jax.tree.structure(wrap(jnp.arange(3.0)))
+        np.testing.assert_allclose(jax.tree.leaves(result)[0], [1.0, 2.0, 3.0])
+    assert not list(folder.glob("*"))
+
+
 def test_only_classes_of_the_package_are_built():
     with pytest.raises(ValueError, match="os:path is not of mrsjax"):
         compilation._class("os:path")

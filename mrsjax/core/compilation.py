@@ -92,7 +92,8 @@ class Program:
             if kept is None:
                 exported = jax.export.export(traced)(*shapes)
                 kept = exported, jax.tree.structure(box[0])
-                _write(path, exported, _described(box[0]))
+                if _can_be_described(box[0]):
+                    _write(path, exported, _described(box[0]))
             exported, result = kept
             call = lambda *leaves: exported.call(*leaves)  # noqa: E731
             call.__name__ = self.function.__name__
@@ -131,11 +132,13 @@ def _sources() -> str:
 def _write(path: pathlib.Path, exported, structure) -> None:
     """Best effort: a folder that cannot be written is no reason to stop."""
     head = json.dumps(structure).encode()
+    content = len(head).to_bytes(8, "little") + head + bytes(exported.serialize())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(len(head).to_bytes(8, "little") + head + bytes(exported.serialize()))
-        os.replace(file.name, path)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            part = pathlib.Path(folder) / path.name
+            part.write_bytes(content)
+            os.replace(part, path)
     except OSError:
         return
 
@@ -151,6 +154,14 @@ def _read(path: pathlib.Path) -> tuple[Any, Any] | None:
         return None
     except Exception:
         return None
+
+
+def _can_be_described(tree: Any) -> bool:
+    """Whether the tree is made of dicts, tuples and modules of mrsjax that hold arrays."""
+    try:
+        return jax.tree.structure(_built(_described(tree))) == jax.tree.structure(tree)
+    except ValueError:  # a class of others
+        return False
 
 
 def _described(tree: Any) -> Any:

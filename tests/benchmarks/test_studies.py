@@ -21,20 +21,6 @@ ROOT = pathlib.Path(__file__).parents[2]
 STUDIES = sorted(p.stem for p in (ROOT / "benchmarks" / "studies").glob("row*.py") if "\nSTUDY = " in p.read_text())
 
 
-def _report(name) -> list[list[str]]:
-    """The cells of a tiny run's table, whose report is checked."""
-    row = importlib.import_module(f"benchmarks.studies.{name}").STUDY
-    settings = dataclasses.replace(row.settings, steps=2, batch=8, validation=8, every=1, warmup=1)
-    lines = list(run(row._replace(settings=settings, count=12)))
-    assert lines[1] == f"published: {row.published}" and lines[2] == f"here: {row.reduced}"
-    assert all(any(line.startswith(f"{learner}: 2 steps of 8, seed 0") for line in lines) for learner in row.learners)
-    header, _, *body = [line.strip("|").split("|") for line in lines if line.startswith("|")]
-    assert len(body) > len(row.learners) and {len(cells) for cells in body} == {len(header)}
-    assert any("fit" in cells[0] for cells in body)  # the classical fit on the same spectra
-    assert all(any(c.isdigit() for c in "".join(cells[1:])) for cells in body)
-    return body
-
-
 def _traced(network, simulator, loss, settings):
     """In place of `train`: the gradient of the loss is traced and not compiled; the network stays as it is."""
     trainable, rest = partition(network)
@@ -84,7 +70,15 @@ def test_a_study_goes_from_simulation_to_its_table(name, monkeypatch):
     monkeypatch.setattr("benchmarks.studies.row30_hybrid.fit", _no_fit)
     for module in ("study", "row25_two_stage", "row30_autoencoder"):
         monkeypatch.setattr(f"benchmarks.studies.{module}.calibrate", _not_calibrated)
-    _report(name)
+    row = importlib.import_module(f"benchmarks.studies.{name}").STUDY
+    settings = dataclasses.replace(row.settings, steps=2, batch=8, validation=8, every=1, warmup=1)
+    lines = list(run(row._replace(settings=settings, count=12)))
+    assert lines[1] == f"published: {row.published}" and lines[2] == f"here: {row.reduced}"
+    assert all(any(line.startswith(f"{learner}: 2 steps of 8, seed 0") for line in lines) for learner in row.learners)
+    header, _, *body = [line.strip("|").split("|") for line in lines if line.startswith("|")]
+    assert len(body) > len(row.learners) and {len(cells) for cells in body} == {len(header)}
+    assert any("fit" in cells[0] for cells in body)  # the classical fit on the same spectra
+    assert all(any(c.isdigit() for c in "".join(cells[1:])) for cells in body)
 
 
 @pytest.mark.parametrize("name", STUDIES)
