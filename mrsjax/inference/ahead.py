@@ -52,6 +52,6 @@ def compile_ahead(
         (summary, (reported, blank(model, second, dtype), second.at)),
         (batch.advance, (single(short.coarse()), blank(part, first, np.float32), first, *stop)),
         (between, (part.coarse(), part, blank(part, first, dtype), first.at)),
-        (prepare, (coarse, half, fids, *rows, blocks)),
-        (correlated, single((coarse, fids, jnp.zeros(n)))),
+        (prepare, (coarse, half, blocks, fids, *rows)),
+        (correlated, single((coarse, np.zeros(n), fids))),
     )

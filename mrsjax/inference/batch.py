@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from mrsjax.core.compilation import jit
+from mrsjax.core.compilation import bound, jit
 from mrsjax.inference import varpro
 from mrsjax.inference.varpro import Linear, Point, Problem, State, Tree, single
 from mrsjax.physics.model import SignalModel
@@ -28,8 +28,8 @@ def _take(tree, rows):
     return jax.tree.map(lambda x: x[rows], tree)
 
 
-def map_rows(function: Callable, rows):
-    """`function(slot rows)` over all rows of a tree of arrays (leading axis: spectra), slot by slot; results on the host.
+def map_rows(function: Callable, *rows):
+    """`function(*slot rows)` over all rows of trees of arrays (leading axis: spectra), slot by slot; results on the host.
 
     `function` is jitted by the caller and sees `slots()` rows at every call; the last slots repeat the last row.
     """
@@ -37,7 +37,7 @@ def map_rows(function: Callable, rows):
     parts = []
     for first in range(0, total, size):
         index = np.minimum(np.arange(first, first + size), total - 1)
-        part = jax.tree.map(np.asarray, function(_take(rows, index)))
+        part = jax.tree.map(np.asarray, function(*_take(rows, index)))
         parts.append(_take(part, slice(0, min(size, total - first))))
     return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
@@ -91,10 +91,10 @@ def minimise(
     states = begin(single(Tree(model)), theta, len(model.names))
     waiting = np.flatnonzero(active)
     total = len(waiting)
-    stop_at = jnp.asarray(tolerance, theta.dtype), jnp.int32(max_iterations)
+    stop_at, step = (np.float32(tolerance), np.int32(max_iterations)), bound(advance, model)
     while len(waiting):
         rows = np.resize(waiting[:size], size)  # the last slots repeat the first rows
-        state, stop = advance(model, _take(problems, rows), _take(states, rows), *stop_at)
+        state, stop = step(_take(problems, rows), _take(states, rows), *stop_at)
         for everything, part in zip(jax.tree.leaves(states), jax.tree.leaves(state), strict=True):
             everything[rows] = part
         waiting = waiting[~np.isin(waiting, rows[np.asarray(stop)])]

@@ -10,6 +10,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Complex
 
+from mrsjax.core.compilation import bound
 from mrsjax.core.results import FitResult
 from mrsjax.inference import batch, noise, shortening, stages
 from mrsjax.inference.ahead import compile_ahead
@@ -96,13 +97,13 @@ def _fit_chunk(
     reported = decimated(model) if model.baseline.columns.shape[1] and max_iterations > 1 else model
     compile_ahead(model, half, guess, short, reported, blocks)
     if start is None:
-        rough = single((coarse, clean, jnp.asarray(stages.singlet_band(coarse))))
-        theta = batch.map_rows(lambda x: stages.correlated(rough[0], x, rough[2]), rough[1])
+        *rough, fids = single((coarse, stages.singlet_band(coarse), clean))
+        theta = batch.map_rows(bound(stages.correlated, *rough), fids)
     else:
         theta = np.asarray(jax.vmap(lambda v: ravel_pytree(v)[0])(start), jnp.result_type(float))
     points = model.window[1] - model.window[0]
     known = (np.nan if noise_sd is None else noise_sd) / scale.astype(jnp.result_type(float))
-    prepared = batch.map_rows(lambda x: stages.prepare(coarse, half, x[0], x[1], x[2], blocks), (clean, theta, known))
+    prepared = batch.map_rows(bound(stages.prepare, coarse, half, blocks), clean, theta, known)
     active = finite & varying & prepared.valid
     signal, late = (np.maximum(x, 0.0) for x in (prepared.energy - points, prepared.late_energy - points / 2))
     early = shortening.first_half_is_enough(half, signal[active], late[active])
@@ -110,8 +111,7 @@ def _fit_chunk(
     shared, short = part.coarse(), short if part is guess else decimated(part)
     limit = min(MAX_ITERATIONS[0], max_iterations)
     first = batch.minimise(short.coarse(), problems, theta, active, tolerance=TOLERANCES[0], max_iterations=limit)
-    rows = (problems, first.at)
-    problems, second, excess = batch.map_rows(lambda x: stages.between(shared, part, *x), rows)
+    problems, second, excess = batch.map_rows(bound(stages.between, shared, part), problems, first.at)
     run = partial(batch.minimise, tolerance=tolerance, max_iterations=max_iterations)
     last = run(short, problems, second, active, progress=report)
     data = prepared.problems.data / excess[:, None]
@@ -122,7 +122,7 @@ def _fit_chunk(
         reported = model
         if max_iterations > 1:
             last = _replaced(last, strong, run(model, problems, np.asarray(last.at.theta), strong))
-    end = batch.map_rows(lambda x: summary(reported, *x), (problems, last.at))
+    end = batch.map_rows(bound(summary, reported), problems, last.at)
     return result_of(model, problems, last, end, prepared.noise * scale, excess, active, max_iterations, tolerance)
 
 

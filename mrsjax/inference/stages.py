@@ -39,7 +39,7 @@ def singlet_band(model: SignalModel) -> Float[np.ndarray, " n"]:
 
 
 @jit
-def correlated(coarse: SignalModel, fids, band) -> Float[Array, "s p"]:
+def correlated(coarse: SignalModel, band, fids) -> Float[Array, "s p"]:
     """The first stage's starting points from the data alone."""
     proto = starting.prototype(coarse)
     shift, phase = jax.vmap(lambda f: starting.correlate(coarse, proto, f, band))(fids)
@@ -56,7 +56,7 @@ def correlated(coarse: SignalModel, fids, band) -> Float[Array, "s p"]:
 
 
 @jit
-def prepare(coarse: SignalModel, half: SignalModel, fids, theta, known, blocks) -> Prepared:
+def prepare(coarse: SignalModel, half: SignalModel, blocks, fids, theta, known) -> Prepared:
     """Data in units of the noise: `known`, or measured where that is NaN."""
     sd = jnp.where(jnp.isnan(known), noise.noise_sds(fids, blocks), known)
     valid = jnp.isfinite(sd) & (sd > 0) & jnp.all(jnp.isfinite(theta), axis=1)
