@@ -109,7 +109,8 @@ class Program:
         box = []
 
         def flat(*arrays):
-            result = self.function(*_whole(arrays, key[0]))
+            with jax.default_matmul_precision("highest"):  # a GPU's TF32 would spoil the normal equations
+                result = self.function(*_whole(arrays, key[0]))
             box[:] = [result]
             return tuple(jax.tree.leaves(result))
 

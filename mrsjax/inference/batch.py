@@ -42,14 +42,16 @@ def map_rows(function: Callable, *rows):
     return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
 
-def begin(tree: Tree, theta: Float[np.ndarray, "s p"], m: int) -> State:
-    """States before the first step, on the host: points of infinite cost, so that the first step evaluates theta itself."""
+def begin(tree: Tree, theta: Float[np.ndarray, "s p"], passive: Bool[np.ndarray, "s m"]) -> State:
+    """States before the first step, on the host: points of infinite cost, so that the first step evaluates theta itself. `passive`: amplitudes that are
+    not expected to be zero."""
+    m = passive.shape[1]
     (s, p), dtype = theta.shape, theta.dtype
     theta = np.clip(theta, np.asarray(tree.lower), np.asarray(tree.upper))
     infinite = np.full(s, np.inf, dtype)
     eye = lambda n: np.tile(np.eye(n, dtype=dtype), (s, 1, 1))  # noqa: E731
     zeros, count = np.zeros((s, p), dtype), np.zeros(s, np.int32)
-    parts: Any = infinite, np.zeros((s, m), dtype), np.ones((s, m), bool), eye(m)
+    parts: Any = infinite, np.zeros((s, m), dtype), passive.copy(), eye(m)
     parts = theta, Linear(*parts), zeros, eye(p), np.zeros((s, m, p), dtype)
     parts = Point(*parts), theta.copy(), np.zeros(s, dtype), np.full(s, 1e-2, dtype), count, count.copy()
     return State(*parts)
@@ -75,6 +77,7 @@ def minimise(
     theta: Float[np.ndarray, "s p"],
     active: Bool[np.ndarray, " s"],
     *,
+    passive: Bool[np.ndarray, "s m"] | None = None,
     tolerance: float,
     max_iterations: int,
     progress: Callable[[int, int], None] | None = None,
@@ -84,11 +87,12 @@ def minimise(
     The iteration is in single precision, whatever that of the arguments: half the time, and its rounding is far below the noise. What is reported is
     evaluated at its end point in the precision of the session.
 
-    `tolerance`: predicted decrease of chi^2 / 2 at which a spectrum is finished. `progress(done, total)` is called after each round.
+    `passive`: where to begin with the non-negative amplitudes. `tolerance`: predicted decrease of chi^2 / 2 at which a spectrum is finished. `progress(done, total)` is called after each round.
     """
     size = slots()
     model, problems, theta = single((model, problems, theta))
-    states = begin(single(Tree(model)), theta, len(model.names))
+    passive = np.ones((len(theta), len(model.names)), bool) if passive is None else passive
+    states = begin(single(Tree(model)), theta, passive)
     waiting = np.flatnonzero(active)
     total = len(waiting)
     stop_at, step = (np.float32(tolerance), np.int32(max_iterations)), bound(advance, model)

@@ -45,9 +45,12 @@ class Tissue(eqx.Module):
     def __init__(self, gm, wm, csf):
         parts = np.stack(np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (gm, wm, csf))), axis=-1)
         total = parts.sum(axis=-1)
-        if np.any(parts < 0) or np.any(np.abs(total - 1) > 0.02):
+        wrong = ~(np.all(parts >= 0, axis=-1) & (np.abs(total - 1) <= 0.02))
+        if wrong.any():
+            gm, wm, csf = parts[wrong][0]
+            count = f" in {wrong.sum()} of {wrong.size} voxels, first" if wrong.size > 1 else ""
             raise ValueError(
-                f"tissue: wanted fractions >= 0 with gm + wm + csf = 1, found a sum of {total.ravel()[0]:.3f}"
+                f"tissue: wanted fractions >= 0 with gm + wm + csf = 1, found{count} gm={gm:g}, wm={wm:g}, csf={csf:g}"
             )
         self.fractions = parts / total[..., None]
 
@@ -139,7 +142,9 @@ def quantify(result: FitResult, water: WaterReference | None = None) -> Quantiti
 
     **Raises:** `ValueError` when the number of water FIDs is neither one nor that of the spectra.
     """
-    sums = {k: v for k, v in SUMS.items() if any(canonical(n) in v for n in result.names) and k not in result.names}
+    have = {canonical(n) for n in result.names}
+    # glutamate alone is no Glx; the other sums are often one metabolite's
+    sums = {k: v for k, v in SUMS.items() if (have >= {*v} if k == "Glx" else have & {*v}) and k not in result.names}
     singles = [n for n in result.metabolites if n not in sums]
     names = (*singles, *sums)
     parts = np.array(
