@@ -174,14 +174,14 @@ def volume(path: str) -> np.ndarray:
 
 
 def fingerprints(settings: FitSettings) -> list[dict[str, str]]:
-    """Path, role and SHA-256 of every input file; a folder is hashed over its files in name order."""
+    """Path, role and SHA-256 of every input file, those that are read along with a named one included; a folder is hashed over its files in name order."""
+    named = {role: getattr(settings, role) for role in ("data", "basis", "water", "mask", "control")}
+    named |= {f"tissue_{k}": v for k, v in (settings.tissue or {}).items() if isinstance(v, str)}
     out = []
-    for role in ("data", "basis", "water", "mask", "control"):
-        path = getattr(settings, role)
-        if path is not None:
+    for role, path in named.items():
+        for place in [] if path is None else [Path(path), *io.companions(Path(path))]:
             digest = hashlib.sha256()
-            place = Path(path)
             for file in sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]:
                 digest.update(file.read_bytes())
-            out.append({"path": str(path), "role": role, "sha256": digest.hexdigest()})
+            out.append({"path": str(place), "role": role, "sha256": digest.hexdigest()})
     return out

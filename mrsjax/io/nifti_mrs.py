@@ -64,14 +64,9 @@ def _load(path: Path) -> Any:
     return image
 
 
-def _sidecar(path: Path) -> dict[str, Any] | None:
+def sidecar(path: Path) -> Path | None:
     """The BIDS sidecar beside the file, if any."""
-    bare = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    file = sibling(bare, ".json")
-    if file is None:
-        return None
-    content = load_json(file)
-    return content if isinstance(content, dict) else None
+    return sibling(path.with_suffix("") if path.suffix.lower() == ".gz" else path, ".json")
 
 
 def _metadata(path: Path, image: Any) -> dict[str, Any]:
@@ -83,13 +78,14 @@ def _metadata(path: Path, image: Any) -> dict[str, Any]:
             path, "header extension", found=type(e).__name__, wanted="JSON with code 44", fix="the file is damaged"
         ) from e
     if not texts:
-        sidecar = _sidecar(path)
-        if sidecar is None:
+        file = sidecar(path)
+        content = None if file is None else load_json(file)
+        if not isinstance(content, dict):
             raise FormatError(
                 path, "header extension", found="none with code 44, no .json sidecar", wanted="the NIfTI-MRS header",
                 fix="this is no spectroscopy NIfTI; convert the scanner's file with spec2nii",
             )  # fmt: skip
-        return sidecar
+        return content
     text = texts[0]
     try:
         content = json.loads(text.decode("utf-8") if isinstance(text, bytes) else str(text).rstrip("\x00"))

@@ -90,6 +90,28 @@ def test_other_options_or_lost_outputs_are_fitted_again(scans, study, command, q
     assert "1 fitted" in command(*arguments, "--te-ms", "31", "--redo")[1]
 
 
+def test_a_mended_header_or_tissue_map_is_fitted_again(scans, command, quick, tmp_path):
+    shutil.copy(scans["raw"], tmp_path / "a.raw")
+    control, maps = tmp_path / "a.control", {}
+    control.write_text(" $LCMODL\n filraw='a.raw', deltat=8e-4, hzpppm=123.25, nunfil=512, echot=30 $END\n")
+    for name, value in (("gm", 0.5), ("wm", 0.3), ("csf", 0.2)):
+        maps[name] = tmp_path / f"{name}.npy"
+        np.save(maps[name], np.full((), value))
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump(yaml.safe_load(Path(scans["config"]).read_text()) | {"water": scans["water"]}))
+    tissue = ",".join(f"{k}={v}" for k, v in maps.items())
+    arguments = ["batch", tmp_path / "a.raw", "--basis", scans["basis"], "--config", config, "--tr-s", "2"]
+    arguments += ["--tissue", tissue, "-o", tmp_path / "out"]
+    assert "1 fitted" in command(*arguments)[1] and "1 kept" in command(*arguments)[1]
+    control.write_text(control.read_text().replace("123.25", "123.26"))
+    assert "1 fitted" in command(*arguments)[1] and "1 kept" in command(*arguments)[1]
+    np.save(maps["gm"], np.full((), 0.51))
+    assert "1 fitted" in command(*arguments)[1]
+    run = yaml.safe_load((tmp_path / "out" / "a" / "run.yaml").read_text())
+    roles = [f["role"] for f in run["files"]]
+    assert roles == ["data", "data", "basis", "water", "tissue_gm", "tissue_wm", "tissue_csf"]
+
+
 def test_a_run_yaml_of_a_batch_repeats_the_single_fit(scans, study, command, quick, tmp_path):
     out = tmp_path / "out"
     one = study / "s1_act.nii.gz"
