@@ -117,10 +117,15 @@ def _water(settings: FitSettings, fids: FIDs, basis: BasisSet, note: Callable[[s
     if te is None or tr is None:
         missing = " and ".join(n for n, v in (("--te-ms", te), ("--tr-s", tr)) if v is None)
         raise ValueError(f"{settings.data}: does not say the timing that water scaling needs; give {missing}")
-    water_te = te if water.acquisition.echo_time is None else water.acquisition.echo_time
-    water_tr = tr if water.acquisition.repetition_time is None else water.acquisition.repetition_time
-    table = _table(settings, field_strength(fids))
-    return Water(water, Timing(te, tr, water_te, water_tr), _tissue(settings, fids), table)
+    timing = Timing(te, tr, water.acquisition.echo_time, water.acquisition.repetition_time)
+    if timing.taken_over:
+        name = Path(settings.water).name
+        asked = " and ".join({"TE": "water_te_ms", "TR": "water_tr_s"}[t] for t in timing.taken_over)
+        note(
+            f"{name} does not say its {' and '.join(timing.taken_over)}: taken from the metabolite scan (TE"
+            f" {1e3 * timing.of_water[0]:g} ms, TR {timing.of_water[1]:g} s); where it differs, give {asked} in --config."
+        )
+    return Water(water, timing, _tissue(settings, fids), _table(settings, field_strength(fids)))
 
 
 def _table(settings: FitSettings, field: float) -> RelaxationTable:

@@ -108,6 +108,7 @@ def _bids(root: Path) -> list[Subject]:
         reference = _reference(path, entities)
         if reference is not None:
             options["water"] = str(reference)
+            options |= {f"water_{k}": v for k, v in _sidecar(reference, root).items()}
         out.append(
             Subject(f"{entities}_{suffix}", path, path.parent.relative_to(root), _derivative(entities, suffix), options)
         )

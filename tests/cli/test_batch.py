@@ -151,6 +151,7 @@ def test_bids_in_derivatives_out(scans, command, quick, tmp_path):
             side = {"EchoTime": 0.03, "RepetitionTime": 2.0}
             (place / f"sub-{sub}_ses-1_acq-{acq}_svs.json").write_text(json.dumps(side))
         io.write(water, place / f"sub-{sub}_ses-1_mrsref.nii.gz")
+    (root / "mrsref.json").write_text('{"RepetitionTime": 10.0}')
     (root / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.10.0"}')
     code, stdout, _ = command("batch", root, "--basis", scans["basis"], "--config", scans["config"], "-o", out)
     assert code == 0 and "4 fitted" in stdout
@@ -160,7 +161,11 @@ def test_bids_in_derivatives_out(scans, command, quick, tmp_path):
     assert {start + w for w in wanted} <= names and not any("steam" in n and "press" in n for n in names)
     assert json.loads((out / "dataset_description.json").read_text())["DatasetType"] == "derivative"
     run = yaml.safe_load((out / "sub-01" / "ses-1" / "mrs" / f"{start}run_svs.yaml").read_text())
-    assert run["options"]["te_ms"] == 30 and run["options"]["water"].endswith("sub-01_ses-1_mrsref.nii.gz")
+    assert (
+        run["options"]["te_ms"] == 30
+        and run["options"]["water_tr_s"] == 10
+        and run["options"]["water"].endswith("sub-01_ses-1_mrsref.nii.gz")
+    )
     assert "4 kept" in command("batch", root, "--basis", scans["basis"], "--config", scans["config"], "-o", out)[1]
 
 
@@ -171,10 +176,12 @@ def test_timing_follows_the_inheritance_principle(tmp_path):
     (tmp_path / "dataset_description.json").write_text("{}")
     for acq in ("press", "steam"):
         (place / f"sub-01_ses-1_acq-{acq}_svs.nii.gz").write_bytes(b"")
+        (place / f"sub-01_ses-1_acq-{acq}_mrsref.nii.gz").write_bytes(b"")
     sidecars = {
         tmp_path / "svs.json": {"EchoTime": 0.035, "RepetitionTime": 2.0},
         tmp_path / "acq-steam_svs.json": {"EchoTime": 0.011},
-        tmp_path / "mrsref.json": {"RepetitionTime": 10.0},
+        tmp_path / "mrsref.json": {"RepetitionTime": 10.0, "EchoTime": 0.03},
+        tmp_path / "acq-steam_mrsref.json": {"EchoTime": 0.011},
         tmp_path / "sub-01" / "sub-01_svs.json": {"RepetitionTime": 3.0},
         place / "sub-01_ses-1_acq-press_svs.json": {"EchoTime": 0.03},
         place / "sub-02_svs.json": {"EchoTime": 0.2},
@@ -182,8 +189,11 @@ def test_timing_follows_the_inheritance_principle(tmp_path):
     for path, content in sidecars.items():
         path.write_text(json.dumps(content))
     press, steam = subjects.find([str(tmp_path)], None)
-    assert press.options == {"te_ms": 30.0, "tr_s": 3.0}
-    assert steam.options == {"te_ms": pytest.approx(11.0), "tr_s": 3.0}
+    waters = [Path(s.options.pop("water")).name for s in (press, steam)]
+    assert waters == [f"sub-01_ses-1_acq-{acq}_mrsref.nii.gz" for acq in ("press", "steam")]
+    assert press.options == {"te_ms": 30.0, "tr_s": 3.0, "water_te_ms": 30.0, "water_tr_s": 10.0}
+    eleven = pytest.approx(11.0)
+    assert steam.options == {"te_ms": eleven, "tr_s": 3.0, "water_te_ms": eleven, "water_tr_s": 10.0}
 
 
 def test_names_and_waters(tmp_path):

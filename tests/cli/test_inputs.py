@@ -1,0 +1,41 @@
+"""What the files of a fit say of one another: water timing, basis against data, geometry of maps, names in the settings."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from mrsjax import io
+from mrsjax.core import Acquisition, FIDs
+
+
+def molal(folder):
+    with open(folder / "results.csv", newline="") as stream:
+        return {r["metabolite"]: float(r["water_scaled_molal"]) for r in csv.DictReader(stream)}
+
+
+def test_water_speaks_for_itself_or_the_report_says_whose_times_it_has(scans, command, quick, tmp_path):
+    """Half grey, half white matter at 3 T: concentrations go with the signal that TE and TR of the water leave."""
+    water = io.read(scans["water"])
+    for name, tr in (("silent", None), ("own", 10.0)):
+        about = Acquisition(echo_time=0.03, repetition_time=tr)
+        io.write(FIDs(water.data, water.sampling, (), about), tmp_path / f"{name}.nii.gz")
+    found = {}
+    base = ["fit", scans["svs"], "--basis", scans["basis"]]
+    config = tmp_path / "c.yaml"
+    for name, file, options in (("silent", "silent", {}), ("own", "own", {}), ("given", "silent", {"water_tr_s": 10})):
+        config.write_text(yaml.safe_dump(yaml.safe_load(Path(scans["config"]).read_text()) | options))
+        out = tmp_path / name
+        code, _, stderr = command(*base, "--water", tmp_path / f"{file}.nii.gz", "--config", config, "-o", out)
+        constants = {c["name"]: c for c in json.loads((out / "results.json").read_text())["constants"]}
+        row = constants["repetition time, water"]
+        found[name] = (molal(out)["tCr"], row["value"], row["source"])
+        assert code == 0 and ("does not say its TR: taken from the metabolite scan" in stderr) == (name == "silent")
+    assert found["silent"][1:] == (2000.0, "taken from the metabolite scan")
+    assert found["own"][1:] == (10000.0, "acquisition") and found["given"] == found["own"]
+    matter = ((0.78, 1.331, 0.110), (0.65, 0.832, 0.0792))  # water content, T1, T2 of Wansapura 1999
+    left = [sum(d * np.exp(-0.03 / t2) * (1 - np.exp(-tr / t1)) for d, t1, t2 in matter) for tr in (10, 2)]
+    assert found["own"][0] / found["silent"][0] == pytest.approx(left[0] / left[1], rel=1e-6)
