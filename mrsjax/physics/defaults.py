@@ -57,7 +57,7 @@ def default_model(
     - `lineshape`: of the metabolites: "lorentz", "gauss", "voigt", "free" (Lorentz times a free distribution), or a `Lineshape`.
     - `macromolecules`: "parametric" (our Gaussians in place of the basis' entries), "basis" (the basis' entries), "off".
     - `lipids`: add three lipid lines.
-    - `baseline`: a name of `STIFFNESS`, an effective dimension for each ppm, "polyN" (polynomial of order N), or None (off).
+    - `baseline`: a name of `STIFFNESS`, an effective dimension for each ppm, "polyN" (polynomial of order N), or "off" or None.
     - `own_shift`, `own_width`: standard deviations (Hz) of the priors on each metabolite's own shift and Lorentz width; 0: none.
     - `water_tails`: order of the expansion of the residual water's tail inside the window; 0: none.
     - `creatine_ch2`: standard deviation of the CH2 singlet of creatine at 3.9 ppm that a water suppression has taken away, relative to tCr: a component
@@ -122,13 +122,13 @@ def _lineshape(choice: LineshapeName | Lineshape) -> Lineshape:
 
 
 def _baseline(choice: str | float | None, ppm: np.ndarray) -> baselines.Baseline:
-    if choice is None:
+    if choice is None or choice == "off":
         return baselines.no_baseline(ppm)
     if isinstance(choice, str) and choice.startswith("poly") and choice[4:].isdigit():
         return baselines.polynomial(ppm, int(choice[4:]))
     if isinstance(choice, str):
         if choice not in STIFFNESS:
-            raise ValueError(f"baseline: wanted {', '.join(STIFFNESS)}, polyN, a number or None, found {choice!r}")
+            raise ValueError(f"baseline: wanted {', '.join(STIFFNESS)}, polyN, a number or off, found {choice!r}")
         choice = STIFFNESS[choice]
     return baselines.spline(ppm, ed_per_ppm=float(choice))
 

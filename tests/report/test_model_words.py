@@ -14,7 +14,7 @@ OWN, TAILS, SPLINE = "parametric macromolecules", "tails of the residual water",
 SAID = (
     ({}, [*START, OWN, SPLINE, TAILS]),
     ({"baseline": None, "creatine_ch2": 0}, [START[0], OWN, TAILS]),
-    ({"baseline": None, "water_tails": 0, "macromolecules": "off"}, START),
+    ({"baseline": "off", "water_tails": 0, "macromolecules": "off"}, START),
     ({"baseline": "poly2"}, [*START, OWN, "a polynomial baseline of order 2", TAILS]),
     ({"baseline": "poly0", "water_tails": 0}, [*START, OWN, "a polynomial baseline of order 0"]),
     ({"baseline": 4.0, "water_tails": 0, "lipids": True}, [*START, OWN, "lipid lines", SPLINE]),
