@@ -23,6 +23,7 @@ from mrsjax.cli.settings import FitSettings
 from mrsjax.core import BasisSet, FIDs
 from mrsjax.core.metabolites import canonical
 from mrsjax.inference.quantification import Timing, Tissue, user_table
+from mrsjax.io.check_basis import compare
 from mrsjax.physics.relaxation import RelaxationTable, relaxation_table
 
 
@@ -47,10 +48,13 @@ def load(settings: FitSettings, given: BasisSet | None = None) -> Inputs:
     _check_model(settings)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        basis = _basis(settings) if given is None else given
+        whole = io.read_basis(settings.basis, **basis_hints(vars(settings))) if given is None else given
+        basis = _without(whole, settings)
         fids = _signals(settings.data, settings, basis, notes.append)
         water = _scaling(settings, fids, basis, notes.append)
     notes += dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning))
+    doubts = [f for f in compare(fids, whole) if f.level >= io.Level.WARNING]
+    notes += [f"{f.message[0].upper()}{f.message[1:]}; {f.fix}." for f in doubts]
     if settings.control is not None and (left := unused(settings.control)):
         notes.append(f"Options of {Path(settings.control).name} without a counterpart here: {left}.")
     mask = None if settings.mask is None else volume(settings.mask) != 0
@@ -66,9 +70,8 @@ def _check_model(settings: FitSettings) -> None:
         raise ValueError(f"model: unknown options {', '.join(unknown)}; known are {', '.join(known)}")
 
 
-def _basis(settings: FitSettings) -> BasisSet:
-    assert settings.basis is not None
-    basis = io.read_basis(settings.basis, **basis_hints(vars(settings)))
+def _without(basis: BasisSet, settings: FitSettings) -> BasisSet:
+    """The basis less what the settings omit."""
     unwanted = {canonical(n) for n in settings.omit or ()}
     keep = [n for n in basis.names if canonical(n) not in unwanted]
     if not keep:

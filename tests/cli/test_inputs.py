@@ -39,3 +39,22 @@ def test_water_speaks_for_itself_or_the_report_says_whose_times_it_has(scans, co
     matter = ((0.78, 1.331, 0.110), (0.65, 0.832, 0.0792))  # water content, T1, T2 of Wansapura 1999
     left = [sum(d * np.exp(-0.03 / t2) * (1 - np.exp(-tr / t1)) for d, t1, t2 in matter) for tr in (10, 2)]
     assert found["own"][0] / found["silent"][0] == pytest.approx(left[0] / left[1], rel=1e-6)
+
+
+def test_a_basis_that_does_not_fit_the_data_is_noted(scans, command, quick, tmp_path):
+    """TE 68 ms with the basis of TE 30 ms; a basis without NAA. What the user omits himself is not held against the basis."""
+    sound = io.read(scans["svs"])
+    io.write(FIDs(sound.data, sound.sampling, (), Acquisition(echo_time=0.068)), tmp_path / "late.nii.gz")
+    basis = io.read_basis(scans["basis"])
+    io.write_basis(basis.select([n for n in basis.names if n != "NAA"]), tmp_path / "few.basis")
+    echo, missing = "The data have TE 68 ms, the basis 30 ms; simulate a basis for this echo time.", "has no NAA,"
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump(yaml.safe_load(Path(scans["config"]).read_text()) | {"omit": ["NAA"]}))
+    for data, given, settings, said, quiet in (
+        (tmp_path / "late.nii.gz", scans["basis"], scans["config"], echo, missing),
+        (scans["svs"], tmp_path / "few.basis", scans["config"], missing, echo),
+        (scans["svs"], scans["basis"], config, "The basis has no NAAG", missing),
+    ):
+        out = tmp_path / f"o{said[-9]}"
+        code, _, stderr = command("fit", data, "--basis", given, "--config", settings, "-o", out)
+        assert code == 0 and said in stderr and said in (out / "report.html").read_text() and quiet not in stderr
