@@ -49,7 +49,7 @@ def load(settings: FitSettings, given: BasisSet | None = None) -> Inputs:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         whole = io.read_basis(settings.basis, **basis_hints(vars(settings))) if given is None else given
-        basis = _without(whole, settings)
+        basis = _without(whole, settings, notes.append)
         fids = _signals(settings.data, settings, basis, notes.append)
         water = _scaling(settings, fids, basis, notes.append)
     notes += dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning))
@@ -70,12 +70,15 @@ def _check_model(settings: FitSettings) -> None:
         raise ValueError(f"model: unknown options {', '.join(unknown)}; known are {', '.join(known)}")
 
 
-def _without(basis: BasisSet, settings: FitSettings) -> BasisSet:
+def _without(basis: BasisSet, settings: FitSettings, note: Callable[[str], None]) -> BasisSet:
     """The basis less what the settings omit."""
-    unwanted = {canonical(n) for n in settings.omit or ()}
+    unwanted = {canonical(n): n for n in settings.omit or ()}
     keep = [n for n in basis.names if canonical(n) not in unwanted]
     if not keep:
         raise ValueError(f"{settings.basis}: nothing is left after omitting {', '.join(basis.names)}")
+    absent = [name for key, name in unwanted.items() if key not in map(canonical, basis.names)]
+    if absent:
+        note(f"omit: {', '.join(absent)} not among the entries of the basis ({', '.join(basis.names)}).")
     return basis if len(keep) == len(basis.names) else basis.select(keep)
 
 

@@ -62,7 +62,7 @@ def default_model(
     - `water_tails`: order of the expansion of the residual water's tail inside the window; 0: none.
     - `creatine_ch2`: standard deviation of the CH2 singlet of creatine at 3.9 ppm that a water suppression has taken away, relative to tCr: a component
       "-CrCH2", as LCModel has it; 0: none.
-    - `ratios`: soft priors on concentration ratios, name -> amplitude relative to tCr (Cr + PCr), relative spread 1/2; None: none.
+    - `ratios`: soft priors on concentration ratios, name (or an alias) -> amplitude relative to tCr (Cr + PCr), relative spread 1/2; None: none.
 
     **Raises:** `ValueError` when a choice is unknown or the basis does not fit the sampling.
     """
@@ -165,7 +165,13 @@ def _ratios(groups: list[Group], ratios: Mapping[str, float] | None, creatine_ch
             zero_prior(names, "-CrCH2", creatine_ch2, tuple(n for n in names if canonical(n) in ("Cr", "PCr")))
         )
     if ratios:
-        creatine = {n: 0.5 for n in ("Cr", "PCr") if n in names}
-        asked = {n: r for n, r in ratios.items() if n in names}
+        own = {canonical(n): n for n in names}
+        reference = [own[n] for n in ("Cr", "PCr") if n in own]
+        if not reference:
+            raise ValueError(
+                f"ratios: wanted Cr or PCr, which they are relative to, in the basis; found {', '.join(names)}"
+            )
+        creatine = dict.fromkeys(reference, 1.0 / len(reference))
+        asked = {own.get(canonical(n), n): r for n, r in ratios.items()}
         priors.append(ratio_prior(names, creatine | asked, sd=0.5, reference=tuple(creatine)))
     return tuple(priors)

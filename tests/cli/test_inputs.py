@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from mrsjax import io
+from mrsjax.cli import inputs
+from mrsjax.cli.settings import resolve
 from mrsjax.core import Acquisition, FIDs
 
 
@@ -58,3 +60,25 @@ def test_a_basis_that_does_not_fit_the_data_is_noted(scans, command, quick, tmp_
         out = tmp_path / f"o{said[-9]}"
         code, _, stderr = command("fit", data, "--basis", given, "--config", settings, "-o", out)
         assert code == 0 and said in stderr and said in (out / "report.html").read_text() and quiet not in stderr
+
+
+def test_a_name_that_is_nowhere_is_said(scans, command, tmp_path):
+    """Before a fit: an unknown peak or ratio is refused, an omitted name that is in no basis entry noted; aliases are known."""
+    config, plain = tmp_path / "c.yaml", yaml.safe_load(Path(scans["config"]).read_text())
+
+    def said(**options):
+        config.write_text(yaml.safe_dump(plain | options))
+        settings = resolve({"data": scans["svs"], "basis": scans["basis"], "out": "o"}, str(config))
+        return inputs.load(settings)
+
+    assert any(
+        "omit: Alaa not among the entries of the basis (NAA," in n for n in said(omit=["Alaa", "Creatine"]).notes
+    )
+    loaded = said(omit=["Glutamate"])
+    assert loaded.basis.names == ("NAA", "Cr", "GPC") and not any("omit" in n for n in loaded.notes)
+    with pytest.raises(ValueError, match=r"peak: wanted one of tNAA, .*, found tNA$"):
+        said(peak="tNA")
+    basis = ("fit", scans["svs"], "--basis", scans["basis"], "--config", config, "-o", tmp_path / "o")
+    said(model=plain["model"] | {"ratios": {"mI": 0.8}})
+    code, _, stderr = command(*basis)
+    assert code == 2 and "ratios: mI not among the components NAA, Cr, GPC, Glu" in stderr
