@@ -196,6 +196,35 @@ def test_timing_follows_the_inheritance_principle(tmp_path):
     assert steam.options == {"te_ms": eleven, "tr_s": 3.0, "water_te_ms": eleven, "water_tr_s": 10.0}
 
 
+def _empty(*files):
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+
+
+def test_two_datasets_do_not_meet_in_the_results(tmp_path):
+    a, b = tmp_path / "siteA", tmp_path / "siteB"
+    _empty(*(r / "sub-01" / "mrs" / "sub-01_svs.nii.gz" for r in (a, b)))
+    found = subjects.find([str(a), str(b)], None)
+    assert [s.name for s in found] == ["siteA_sub-01_svs", "siteB_sub-01_svs"]
+    assert [s.folder for s in found] == [Path(r) / "sub-01" / "mrs" for r in ("siteA", "siteB")]
+    assert [s.folder for s in subjects.find([str(a)], None)] == [Path("sub-01/mrs")]
+    with pytest.raises(ValueError, match="would both be siteA_sub-01_svs in the results"):
+        subjects.find([str(a), str(a)], None)
+    _empty(a / "sub-01" / "mrs" / "sub-01_svs.nii")
+    with pytest.raises(ValueError, match=r"sub-01_svs\.nii and .*sub-01_svs\.nii\.gz: would both be sub-01_svs"):
+        subjects.find([str(a)], None)
+
+
+def test_water_of_a_voxel_is_of_that_voxel_or_of_all(tmp_path):
+    """A reference of another voxel is none; one without a voxel is of all; `acq-` may differ."""
+    place = tmp_path / "sub-01" / "mrs"
+    _empty(place / "sub-01_acq-press_voi-acc_svs.nii.gz", place / "sub-01_voi-pcc_mrsref.nii.gz")
+    assert "water" not in subjects.find([str(tmp_path)], None)[0].options
+    _empty(place / "sub-01_acq-water_mrsref.nii.gz")
+    assert subjects.find([str(tmp_path)], None)[0].options["water"].endswith("sub-01_acq-water_mrsref.nii.gz")
+
+
 def test_names_and_waters(tmp_path):
     for name in ("A/x_act.SDAT", "A/x_ref.SDAT", "B/x_act.SDAT", "B/x_ref.SDAT", "C/notes.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
