@@ -129,10 +129,12 @@ def _bids(root: Path, prefix: str) -> list[Subject]:
 
 
 def _derivative(entities: str, suffix: str) -> Callable[[str], str]:
-    """Names of derivatives: `sub-01_desc-results_svs.csv`; a map is `sub-01_desc-<quantity><metabolite>_mrsimap.nii.gz`."""
+    """Names of derivatives: `sub-01_desc-results_svs.csv`; a map is `sub-01_desc-<quantity><metabolite>_mrsimap.nii.gz`, the voxel `sub-01_desc-voxel_mask.nii.gz`."""
 
     def named(name: str) -> str:
         path, dot, extension = name.partition(".")
+        if path == "voxel_mask":
+            return f"{entities}_desc-voxel_mask{dot}{extension}"
         first, *rest = path.split("/")
         kind = "mrsimap" if first == "maps" else suffix
         label = re.sub(r"[^A-Za-z0-9]", "", "".join(rest) if rest else first)

@@ -225,6 +225,13 @@ def test_water_of_a_voxel_is_of_that_voxel_or_of_all(tmp_path):
     assert subjects.find([str(tmp_path)], None)[0].options["water"].endswith("sub-01_acq-water_mrsref.nii.gz")
 
 
+def test_the_voxel_is_a_mask_in_bids(tmp_path):
+    _empty(tmp_path / "sub-01" / "mrs" / "sub-01_acq-press_svs.nii.gz")
+    (subject,) = subjects.find([str(tmp_path)], None)
+    assert subject.named("voxel_mask.nii.gz") == "sub-01_acq-press_desc-voxel_mask.nii.gz"
+    assert subject.named("maps/qc/snr.nii.gz") == "sub-01_acq-press_desc-qcsnr_mrsimap.nii.gz"
+
+
 def test_names_and_waters(tmp_path):
     for name in ("A/x_act.SDAT", "A/x_ref.SDAT", "B/x_act.SDAT", "B/x_ref.SDAT", "C/notes.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
