@@ -215,7 +215,7 @@ def info(path: Path):
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
 def convert(source: Path, target: Path):
-    """Reads a basis set in any known format and writes it as a .BASIS file or a folder (FSL-MRS)."""
+    """Reads a basis set in any known format and writes it as a .BASIS or .nii.gz file, or a folder (FSL-MRS)."""
     from mrsjax.cli.console import start_jax
 
     start_jax()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+
+from mrsjax.cli.hint_options import read_hints
 
 #: Name in the folder of results of each file that is always or sometimes written.
 FILES = ("preprocessed.nii.gz", "water.nii.gz", "difference.nii.gz", "sum.nii.gz", "report.html", "run.yaml")
@@ -51,7 +53,8 @@ def _dataset(root: str, out: Path, given: dict[str, Any]) -> int:
     for subject in found:
         click.echo(f"{subject.name}:")
         try:
-            one: dict[str, Any] = given | {"water": subject.options.get("water")}
+            times = dict(subject.options)
+            one: dict[str, Any] = given | {"water": times.pop("water", None), "times": times}
             process(str(subject.data), out / subject.folder, **one, named=subject.processed)
         except (ValueError, OSError) as error:
             failed += 1
@@ -74,11 +77,14 @@ def process(
     edited: bool = False,
     lipid_mask: str | None = None,
     named: Callable[[str], str] = str,
+    times: Mapping[str, float] | None = None,
 ) -> Any:
-    """Preprocesses files into a folder, under the names that `named` gives those of `FILES`, and returns the `Preprocessed`."""
+    """Preprocesses files into a folder, under the names that `named` gives those of `FILES`, and returns the `Preprocessed`; `times`: te_ms, tr_s,
+    water_te_ms and water_tr_s, where something beside the files says them.
+    """
     from mrsjax.report.folder import check_folder, write_folder
 
-    settings = read_settings(config)
+    settings, known = read_settings(config), dict(times or {})
     check_folder(out, [named(f) for f in FILES], named("run.yaml"))
     from mrsjax.cli import outcome
     from mrsjax.cli.console import interruptible, phases, start_jax
@@ -94,8 +100,12 @@ def process(
             from mrsjax.processing import preprocess as steps
 
             say("reading")
-            data = io.read(raw)
-            references = {k: None if v is None else io.read(v) for k, v in (("water", water), ("ecc", ecc))}
+            data = io.read(raw, **read_hints(known))
+            of_water = read_hints({k.removeprefix("water_"): v for k, v in known.items() if k.startswith("water_")})
+            references = {
+                "water": None if water is None else io.read(water, **of_water),
+                "ecc": None if ecc is None else io.read(ecc),
+            }
             mask = None if lipid_mask is None else volume(lipid_mask) != 0
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
             return steps(data, **references, split_edited=edited, lipid=mask, options=Options(**values), say=say)
@@ -116,7 +126,7 @@ def process(
             "device": device,
             "versions": outcome.versions(),
             "options": {k: str(Path(v).absolute()) for k, v in paths.items() if v is not None}
-            | {"edited": edited, "steps": settings},
+            | {"edited": edited, "steps": settings, **known},
         }
         page = preprocessing.render(done, run)
         log = [(r.method, r.details) for r in done.records]

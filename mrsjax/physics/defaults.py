@@ -58,12 +58,12 @@ def default_model(
     - `lineshape`: of the metabolites: "lorentz", "gauss", "voigt", "free" (Lorentz times a free distribution), or a `Lineshape`.
     - `macromolecules`: "parametric" (our Gaussians in place of the basis' entries), "basis" (the basis' entries), "off".
     - `lipids`: add three lipid lines.
-    - `baseline`: a name of `STIFFNESS`, an effective dimension for each ppm, "polyN" (polynomial of order N), or None (off).
+    - `baseline`: a name of `STIFFNESS`, an effective dimension for each ppm, "polyN" (polynomial of order N), or "off" or None.
     - `own_shift`, `own_width`: standard deviations (Hz) of the priors on each metabolite's own shift and Lorentz width; 0: none.
     - `water_tails`: order of the expansion of the residual water's tail inside the window; 0: none.
     - `creatine_ch2`: standard deviation of the CH2 singlet of creatine at 3.9 ppm that a water suppression has taken away, relative to tCr: a component
       "-CrCH2", as LCModel has it; 0: none.
-    - `ratios`: soft priors on concentration ratios, name -> amplitude relative to tCr (Cr + PCr), relative spread 1/2; None: none.
+    - `ratios`: soft priors on concentration ratios, name (or an alias) -> amplitude relative to tCr (Cr + PCr), relative spread 1/2; None: none.
 
     **Raises:** `ValueError` when a choice is unknown or the basis does not fit the sampling.
     """
@@ -123,13 +123,13 @@ def _lineshape(choice: LineshapeName | Lineshape) -> Lineshape:
 
 
 def _baseline(choice: str | float | None, ppm: np.ndarray) -> baselines.Baseline:
-    if choice is None:
+    if choice is None or choice == "off":
         return baselines.no_baseline(ppm)
     if isinstance(choice, str) and choice.startswith("poly") and choice[4:].isdigit():
         return baselines.polynomial(ppm, int(choice[4:]))
     if isinstance(choice, str):
         if choice not in STIFFNESS:
-            raise ValueError(f"baseline: wanted {', '.join(STIFFNESS)}, polyN, a number or None, found {choice!r}")
+            raise ValueError(f"baseline: wanted {', '.join(STIFFNESS)}, polyN, a number or off, found {choice!r}")
         choice = STIFFNESS[choice]
     return baselines.spline(ppm, ed_per_ppm=float(choice))
 
@@ -165,8 +165,12 @@ def _ratios(groups: list[Group], ratios: Mapping[str, float] | None, creatine_ch
     if "-CrCH2" in names and creatine_ch2 > 0:
         priors.append(zero_prior(names, "-CrCH2", creatine_ch2, tuple(n for n in names if canonical(n) in SUMS["tCr"])))
     if ratios:
-        ours = {canonical(n): n for n in names}
-        asked = {ours.get(canonical(n), n): r for n, r in ratios.items()}
-        creatine = {n: 1.0 for n in names if canonical(n) in (*SUMS["tCr"], "tCr")}
+        own = {canonical(n): n for n in names}
+        creatine = {own[n]: 1.0 for n in (*SUMS["tCr"], "tCr") if n in own}
+        if not creatine:
+            raise ValueError(
+                f"ratios: wanted Cr or PCr, which they are relative to, in the basis; found {', '.join(names)}"
+            )
+        asked = {own.get(canonical(n), n): r for n, r in ratios.items()}
         priors.append(ratio_prior(names, asked, sd=0.5, reference=creatine))
     return tuple(priors)

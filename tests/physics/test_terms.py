@@ -22,7 +22,7 @@ from mrsjax.physics import (
 )
 from mrsjax.physics.macromolecules import basis_offset
 from mrsjax.physics.relaxation import relaxation_table
-from tests.physics.examples import basis, sampling
+from tests.physics.examples import sampling
 
 PPM = np.linspace(0.2, 4.2, 300)
 
@@ -145,20 +145,6 @@ def test_ratio_prior_is_zero_at_the_ratios_and_names_what_is_missing():
     np.testing.assert_allclose(d @ p @ d, 4.0)
     with pytest.raises(ValueError, match="x not among"):
         ratio_prior(names, {"x": 1.0}, sd=0.5, reference={"a": 1.0})
-
-
-def test_asked_ratios_are_to_creatine_whatever_the_basis_has_of_it():
-    model = default_model(basis(), sampling(), ratios={"mI": 0.75})  # the basis has Cr alone, and inositol as Ins
-    prior = model.ratios[-1]
-    at = lambda **c: np.array([c.get(n, 0.0) for n in model.names])  # noqa: E731
-    c = at(Cr=8.0, Ins=6.0)
-    assert abs(c @ prior.precision(c, np.array(1e-3)) @ c) < 1e-9
-    c = at(Cr=8.0, Ins=9.0)  # 50 % off: one standard deviation
-    np.testing.assert_allclose(c @ prior.precision(c, np.array(1e-3)) @ c, 1.0)
-    with pytest.raises(ValueError, match="Alaa not among"):
-        default_model(basis(), sampling(), ratios={"Alaa": 0.1})
-    with pytest.raises(ValueError, match="reference not among"):
-        default_model(basis().select(("NAA", "Ins")), sampling(), ratios={"Ins": 0.7})
 
 
 def test_water_is_where_it_is_when_the_carrier_is_not():
