@@ -87,9 +87,12 @@ def test_single_voxel_with_water(scans, command, tmp_path):
 
 
 def test_mrsi_has_voxels_and_says_which_failed(scans, command, quick, tmp_path):
-    code, stdout, _ = command(
+    code, stdout, stderr = command(
         "fit", scans["mrsi"], "--basis", scans["basis"], "--config", scans["config"], "-o", tmp_path / "o"
     )
+    said = [line.removeprefix("mrsjax: ") for line in stderr.splitlines() if "note" not in line]
+    assert [line.split()[0] for line in said] == ["reading", "compiling", "fitting", "writing"]
+    assert "for cpu" in said[1] and "on cpu" in said[2] and said[2].endswith("(spectra: 12)")
     assert code == 0 and "10 of 12 fits converged; 2 had NaN, zero or flat data." in stdout
     table = rows(tmp_path / "o" / "results.csv")
     assert list(table[0])[:4] == ["spectrum", "x", "y", "z"]

@@ -50,7 +50,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(name, scans, command, quick, tmp_
         filled += ["--config", scans["config"]]
     code, stdout, stderr = command("fit", *filled, "-o", tmp_path / "out")
     complaints = [
-        x for x in stderr.splitlines() if not x.startswith(("mrsjax: reading", "mrsjax: compiling", "mrsjax: note"))
+        x
+        for x in stderr.splitlines()
+        if not x.startswith(("mrsjax: reading", "mrsjax: compiling", "mrsjax: fitting", "mrsjax: note"))
     ]
     assert code == 2 and len(complaints) == 1 and complaints[0].startswith("mrsjax: ") and said in complaints[0], stderr
     assert "Traceback" not in stderr + stdout and list(tmp_path.iterdir()) == []
