@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mrsjax import io
+from mrsjax.core.data import DIMS
 
 
 def same_sampling(a, b, **skip):
@@ -41,6 +42,20 @@ def test_fids_round_trip(tmp_path, make_fids, name, dims, sizes, tolerance):
     if ".nii" in name:
         assert again.acquisition.repetition_time == pytest.approx(2.0)
         assert again.acquisition.sequence == "PRESS"
+
+
+@pytest.mark.parametrize("dim", [d for d in DIMS if d.startswith("DIM_")])
+def test_every_tag_of_nifti_mrs_comes_back_with_its_headers(tmp_path, make_fids, dim):
+    header = {"SpectrometerFrequency": [127.7], "ResonantNucleus": ["1H"], "dim_5": dim, "dim_5_info": "what it is"}
+    header["dim_5_header"] = {"EchoTime": [0.03, 0.04, 0.05]}
+    io.write(make_fids((dim,), (3,), header=header), tmp_path / "a.nii.gz")
+    again = io.read(tmp_path / "a.nii.gz")
+    assert again.dims == (dim,)
+    np.testing.assert_array_equal(again.data, make_fids((dim,), (3,)).data)
+    assert {k: again.acquisition.header[k] for k in header} == header
+    with_others = ("x", "y", "z", "DIM_COIL" if dim != "DIM_COIL" else "DIM_DYN", dim)
+    io.write(make_fids(with_others, (2, 1, 1, 3, 2)), tmp_path / "b.nii")
+    assert io.read(tmp_path / "b.nii").dims == with_others
 
 
 @pytest.mark.parametrize("name", ["a.raw", "a.txt"])
