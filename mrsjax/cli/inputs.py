@@ -61,6 +61,26 @@ def load(settings: FitSettings, given: BasisSet | None = None) -> Inputs:
     return Inputs(fids, basis, water, mask, tuple(notes))
 
 
+def check(settings: FitSettings, fids: FIDs, name: str) -> None:
+    """Raises what `load` and the fit would raise after a preprocessing of the raw `fids` of the file `name`, as far as it can be known before."""
+    _check_model(settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _basis(settings).resample(fids.sampling)
+    if settings.water is not None:
+        about = fids.acquisition
+        te = about.echo_time if settings.te_ms is None else settings.te_ms
+        tr = about.repetition_time if settings.tr_s is None else settings.tr_s
+        _check_timing(name, te, tr)
+        _table(settings, field_strength(fids))
+
+
+def _check_timing(name: str | None, te: float | None, tr: float | None) -> None:
+    missing = " and ".join(n for n, v in (("--te-ms", te), ("--tr-s", tr)) if v is None)
+    if missing:
+        raise ValueError(f"{name}: does not say the timing that water scaling needs; give {missing}")
+
+
 def _check_model(settings: FitSettings) -> None:
     from mrsjax.physics import default_model
 
@@ -120,9 +140,8 @@ def _water(settings: FitSettings, fids: FIDs, basis: BasisSet, note: Callable[[s
     own = dataclasses.replace(settings, te_ms=settings.water_te_ms, tr_s=settings.water_tr_s)
     water = _signals(settings.water, own, basis, note)
     te, tr = fids.acquisition.echo_time, fids.acquisition.repetition_time
-    if te is None or tr is None:
-        missing = " and ".join(n for n, v in (("--te-ms", te), ("--tr-s", tr)) if v is None)
-        raise ValueError(f"{settings.data}: does not say the timing that water scaling needs; give {missing}")
+    _check_timing(settings.data, te, tr)
+    assert te is not None and tr is not None
     timing = Timing(te, tr, water.acquisition.echo_time, water.acquisition.repetition_time)
     if timing.taken_over:
         name = Path(settings.water).name

@@ -9,13 +9,19 @@ from typing import Any
 
 import click
 
-from mrsjax.cli.hint_options import read_hints
+from mrsjax.cli.hint_options import hint_options
 
 #: Name in the folder of results of each file that is always or sometimes written.
 FILES = ("preprocessed.nii.gz", "water.nii.gz", "difference.nii.gz", "sum.nii.gz", "report.html", "run.yaml")
 
 
-@click.command()
+#: Hints that are of a basis.
+OF_BASIS = ("--conjugate-basis", "--basis-ppm-ref", "--basis-subspectrum")
+
+
+@click.command(
+    epilog="What `mrsjax check` may ask for: --dwell-s, --central-frequency-mhz, --ppm-ref, --te-ms, --tr-s, --points, --nucleus, --conjugate."
+)
 @click.argument("raw", type=click.Path())
 @click.option(
     "--water", type=click.Path(), help="Unsuppressed water, same coils: coil weights, eddy currents, scaling."
@@ -27,12 +33,23 @@ FILES = ("preprocessed.nii.gz", "water.nii.gz", "difference.nii.gz", "sum.nii.gz
 )
 @click.option("--config", type=click.Path(), help="Settings of the steps, YAML (see docs/processing.md).")
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
-def preprocess(raw: str, out: str, **given: Any):
+@hint_options(leave_out=OF_BASIS)
+def preprocess(
+    raw: str,
+    out: str,
+    water: str | None,
+    ecc: str | None,
+    edited: bool,
+    lipid_mask: str | None,
+    config: str | None,
+    **hints: Any,
+):
     """Raw coils and transients of RAW to clean spectra, by the dims of the file.
 
     DIR gets preprocessed.nii.gz, water.nii.gz (with --water), difference.nii.gz and sum.nii.gz (edited data),
     report.html and run.yaml. RAW may be a BIDS dataset: each of its spectra with its mrsref; DIR is then a derivative.
     """
+    given = {"water": water, "ecc": ecc, "edited": edited, "lipid_mask": lipid_mask, "config": config, "hints": hints}
     if Path(raw).is_dir():
         return _dataset(raw, Path(out), given)
     process(raw, Path(out), **given)
@@ -54,7 +71,7 @@ def _dataset(root: str, out: Path, given: dict[str, Any]) -> int:
         click.echo(f"{subject.name}:")
         try:
             times = dict(subject.options)
-            one: dict[str, Any] = given | {"water": times.pop("water", None), "times": times}
+            one: dict[str, Any] = given | {"water": times.pop("water", None), "hints": given["hints"] | times}
             process(str(subject.data), out / subject.folder, **one, named=subject.processed)
         except (ValueError, OSError) as error:
             failed += 1
@@ -76,15 +93,18 @@ def process(
     config: str | None,
     edited: bool = False,
     lipid_mask: str | None = None,
+    hints: Mapping[str, Any] | None = None,
+    checked: Callable[[Any], None] = lambda fids: None,
     named: Callable[[str], str] = str,
-    times: Mapping[str, float] | None = None,
 ) -> Any:
-    """Preprocesses files into a folder, under the names that `named` gives those of `FILES`, and returns the `Preprocessed`; `times`: te_ms, tr_s,
-    water_te_ms and water_tr_s, where something beside the files says them.
+    """Preprocesses files into a folder, under the names that `named` gives those of `FILES`, and returns the `Preprocessed`.
+
+    **Arguments:** `hints`: options of `cli.hint_options`, and water_te_ms and water_tr_s; `checked` is called with the data when they are read, before
+    anything is done to them.
     """
     from mrsjax.report.folder import check_folder, write_folder
 
-    settings, known = read_settings(config), dict(times or {})
+    settings, known = read_settings(config), {k: v for k, v in (hints or {}).items() if v is not None}
     check_folder(out, [named(f) for f in FILES], named("run.yaml"))
     from mrsjax.cli import outcome
     from mrsjax.cli.console import interruptible, phases, start_jax
@@ -95,16 +115,21 @@ def process(
 
         def work():
             from mrsjax import io
+            from mrsjax.cli.hint_options import read_hints
             from mrsjax.cli.inputs import volume
             from mrsjax.processing import Options
             from mrsjax.processing import preprocess as steps
 
             say("reading")
-            data = io.read(raw, **read_hints(known))
-            of_water = read_hints({k.removeprefix("water_"): v for k, v in known.items() if k.startswith("water_")})
+            own = {k: v for k, v in known.items() if not k.startswith("water_")}
+            data = io.read(raw, **read_hints(own))
+            checked(data)
+            # TE and TR of the options are those of RAW: a reference speaks for itself.
+            others = {k: v for k, v in own.items() if k not in ("te_ms", "tr_s")}
+            of_water = others | {k.removeprefix("water_"): v for k, v in known.items() if k.startswith("water_")}
             references = {
-                "water": None if water is None else io.read(water, **of_water),
-                "ecc": None if ecc is None else io.read(ecc),
+                "water": None if water is None else io.read(water, **read_hints(of_water)),
+                "ecc": None if ecc is None else io.read(ecc, **read_hints(others)),
             }
             mask = None if lipid_mask is None else volume(lipid_mask) != 0
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
@@ -178,7 +203,13 @@ def read_settings(path: str | None) -> dict[str, Any]:
     from mrsjax.processing import Options
     from mrsjax.processing.phasing import PEAKS
 
-    words = {"target": ("mean", "median", "first", *PEAKS), "reference": (None, *PEAKS), "beside": (None, True, False)}
+    words = {
+        "target": ("mean", "median", "first", *PEAKS),
+        "reference": (None, *PEAKS),
+        "beside": (None, True, False),
+        "edited_condition": (None, 1, 2),
+        "coil_method": ("wsvd", "first_points"),
+    }
     defaults = {f.name: f.default for f in dataclasses.fields(Options)}
     unknown = [str(k) for k in content if k not in defaults]
     if unknown:
@@ -186,7 +217,7 @@ def read_settings(path: str | None) -> dict[str, Any]:
     for name, value in content.items():
         wanted = defaults[name]
         if name in words:
-            fits = not isinstance(value, list | dict) and value in words[name]
+            fits = any(type(value) is type(w) and value == w for w in words[name])
         elif isinstance(wanted, bool):
             fits = isinstance(value, bool)
         elif isinstance(wanted, tuple):
