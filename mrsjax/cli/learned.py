@@ -76,7 +76,7 @@ def scenario_rows(path: str, count: int, seed: int, iterations: int, say: Callab
     recipe = saved.card.get("recipe")
     if not isinstance(recipe, dict) or "text" not in recipe:
         raise ValueError(f"{path}: wanted a network with its recipe in the card, as mrsjax train writes it, found none")
-    worlds = scenarios(recipe["text"], str(recipe.get("name", "recipe")))
+    worlds = scenarios(recipe["text"], str(recipe.get("name", "recipe")), basis=saved.basis)
     keys = jax.random.split(jax.random.key(seed), count)
     sample = eqx.filter_jit(lambda simulator, keys: jax.vmap(simulator.sample)(keys))
     trials = {}

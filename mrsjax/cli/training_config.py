@@ -53,7 +53,6 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
     """Trains what the configuration says; `say` gets a line at each validation."""
     import jax
 
-    from mrsjax.data import default_basis
     from mrsjax.nn import Matched, NetworkSpec, Training, calibrate, familiarity, weighted
     from mrsjax.nn import train as training
     from mrsjax.nn.storage import write_network
@@ -62,21 +61,21 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
     path = given["path"]
     spec = _made(path, "network", NetworkSpec, given["network"])
     settings = _made(path, "training", Training, given["training"])
-    loss = weighted({k: float(v) for k, v in (given["loss"] or {"parameters": 1.0}).items()})
+    weights = {k: float(v) for k, v in (given["loss"] or {"parameters": 1.0}).items()}
+    loss = weighted(weights)
     recipe_ = recipe(given["recipe"])
     simulator, sampling = recipe_.spectra, recipe_.spectra.model.sampling
-    basis = default_basis()
+    basis = recipe_.basis
+    assert basis is not None  # recipes of spectra have one
     network = calibrate(spec, basis, sampling, simulator, seed=settings.seed)
     known = familiarity(network.inputs, simulator, key=jax.random.fold_in(jax.random.key(settings.seed), 0xFA))
 
+    about = {"recipe": {"name": recipe_.name, "text": recipe_.text}, "loss": weights}
+
     def save(network, folder, history):
-        about = {
-            "recipe": {"name": recipe_.name, "text": recipe_.text},
-            "loss": dict(given["loss"]),
-            "training": dataclasses.asdict(settings),
-            "metrics": {"step": history[-1].step, "validation": history[-1].validation},
-        }
-        write_network(folder, network, basis, sampling, known, about)
+        metrics = {"step": history[-1].step, "validation": history[-1].validation}
+        whole = {**about, "training": dataclasses.asdict(settings), "metrics": metrics}
+        write_network(folder, network, basis, sampling, known, whole)
 
     def report(record, steps):
         left = (steps - record.step) * settings.batch / max(record.spectra_per_s, 1e-9)
@@ -86,4 +85,4 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
         )
 
     matched = Matched(simulator, network.model.names, spec.predicted)
-    return training(network, matched, loss, settings, out=out, save=save, report=report)
+    return training(network, matched, loss, settings, out=out, save=save, report=report, about=about)

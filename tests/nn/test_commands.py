@@ -14,8 +14,11 @@ import pytest
 import yaml
 
 from mrsjax import io
-from mrsjax.cli.training_config import read_training
-from mrsjax.core import FIDs
+from mrsjax.cli.learned import scenario_rows
+from mrsjax.cli.training_config import read_training, run
+from mrsjax.core import BasisSet, FIDs
+from mrsjax.data import default_basis
+from mrsjax.nn import load
 from tests.physics.examples import PLAIN
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -95,6 +98,25 @@ def test_train_then_predict(tmp_path):
         and "points: wanted 256, found 128" in refused.stderr
         and "Traceback" not in refused.stderr
     )
+
+
+def test_the_basis_of_the_recipe_is_the_networks(tmp_path, monkeypatch):
+    basis = default_basis()
+    twice = BasisSet(2 * basis.fids, basis.names, basis.sampling, basis.origin)
+    io.write_basis(twice, tmp_path / "twice.BASIS")
+    path = _config(tmp_path, training={"steps": 2, "batch": 8, "every": 2, "validation": 8})
+    (tmp_path / "tiny.yaml").write_text(RECIPE.replace("default", str(tmp_path / "twice.BASIS")))
+    run(read_training(str(path)), tmp_path / "run", lambda line: None)
+    saved = load(tmp_path / "run")
+    order = [saved.basis.names.index(n) for n in basis.names]
+    np.testing.assert_allclose(saved.basis.fids[np.array(order)], 2 * basis.fids, rtol=1e-4, atol=1e-4)
+    assert saved.card["loss"] == {"parameters": 1.0}
+    (tmp_path / "twice.BASIS").unlink()
+    seen = []
+    monkeypatch.setattr("simulators.datasets.scenarios.scenarios", lambda *_, basis=None: seen.append(basis) or {})
+    monkeypatch.setattr("mrsjax.analysis.scenarios.evaluate_scenarios", lambda trials, *_, **__: trials)
+    scenario_rows(str(tmp_path / "run"), 2, 1, 3, lambda line: None)
+    np.testing.assert_array_equal(seen[0].fids, saved.basis.fids)
 
 
 @pytest.mark.parametrize(
