@@ -33,16 +33,20 @@ def read_training(path: str) -> dict[str, Any]:
     return {"path": path, **content}
 
 
+def _number(path: str, place: str, given: Any) -> float:
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise ValueError(f"{path}: {place}: wanted a number, found {given!r}") from None
+
+
 def _made(path: str, key: str, kind: Any, given: Mapping[str, Any]) -> Any:
     known = [f.name for f in dataclasses.fields(kind)]
     if unknown := [str(k) for k in given if k not in known]:
         raise ValueError(f"{path}: {key}: unknown settings {', '.join(unknown)}; known are {', '.join(known)}")
     for f in dataclasses.fields(kind):
         if f.name in given and isinstance(f.default, int | float) and not isinstance(f.default, bool):
-            try:
-                given = {**given, f.name: type(f.default)(given[f.name])}
-            except (TypeError, ValueError):
-                raise ValueError(f"{path}: {key}.{f.name}: wanted a number, found {given[f.name]!r}") from None
+            given = {**given, f.name: type(f.default)(_number(path, f"{key}.{f.name}", given[f.name]))}
     try:
         return kind(**given)
     except ValueError as error:
@@ -55,14 +59,22 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
 
     from mrsjax.nn import Matched, NetworkSpec, Training, calibrate, familiarity, weighted
     from mrsjax.nn import train as training
+    from mrsjax.nn.losses import check
     from mrsjax.nn.storage import write_network
     from simulators.datasets import recipe
 
     path = given["path"]
     spec = _made(path, "network", NetworkSpec, given["network"])
     settings = _made(path, "training", Training, given["training"])
-    weights = {k: float(v) for k, v in (given["loss"] or {"parameters": 1.0}).items()}
-    loss = weighted(weights)
+    weights = {
+        str(k): _number(path, f"loss.{k}", v)
+        for k, v in (given["loss"] or {"likelihood" if spec.variance else "parameters": 1.0}).items()
+    }
+    try:
+        loss = weighted(weights)
+        check(spec, weights)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     recipe_ = recipe(given["recipe"])
     simulator, sampling = recipe_.spectra, recipe_.spectra.model.sampling
     basis = recipe_.basis
