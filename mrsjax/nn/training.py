@@ -97,6 +97,7 @@ def train(
     save: Callable[[Any, Path, list[Record]], None] | None = None,
     report: Callable[[Record, int], None] | None = None,
     about: Mapping[str, Any] | None = None,
+    validation: Simulator | None = None,
 ) -> Trained:
     """Trains the leaves of `network` that are not `Frozen`.
 
@@ -109,6 +110,8 @@ def train(
     - `save(network, path, history)`: writes a model, called with `out/best` and `out/last` when they change and at the end; `history` ends with its validation.
     - `report(record, steps)`: called at each validation.
     - `about`: plain values of what else makes the run, e.g. its data and loss; a run with others is not continued.
+
+    - `validation`: draws the validation spectra, where `simulator` is a finite set that would give those trained on; None: `simulator` with other keys.
 
     **Raises:** `ValueError` when the batch does not divide among the devices, when `out` holds another run (settings, network, constants or `about`), or when
     the loss stops being finite.
@@ -167,7 +170,7 @@ def train(
             continue
         losses, norms = (float(jnp.mean(jnp.stack(x))) for x in zip(*sums, strict=True))
         count, sums = len(sums), []
-        valid = float(validate(now.trainable, rest, simulator, validation_rows))
+        valid = float(validate(now.trainable, rest, validation or simulator, validation_rows))
         before, lap = lap, time.perf_counter()
         rate = count * settings.batch / (lap - before)
         record = Record(now.step, losses, valid, norms, rate, lap - began)
