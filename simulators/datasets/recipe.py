@@ -46,12 +46,14 @@ PARAMETERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A checked recipe: `name`, one line of `summary`, `text` as read (what a manifest keeps), `simulator`."""
+    """A checked recipe: `name`, one line of `summary`, `text` as read (what a manifest keeps), `simulator`, `basis` (single precision; the first condition's;
+    None: shims)."""
 
     name: str
     summary: str
     text: str
     simulator: ArtificialData | SpectroscopicImages | DistortedField
+    basis: BasisSet | None = None
 
     @property
     def spectra(self) -> ArtificialData:
@@ -97,11 +99,11 @@ def parse(
     found = Found(content, source)
     kind = found.choice("kind", KINDS) if found.has("kind") else KINDS["voxel"]
     with jax.enable_x64(True):  # constants are rounded once, whatever the session's precision
-        simulator = single_precision(kind(found, basis, sampling))
-    return Recipe(found.text("name"), found.text("summary"), text, simulator)
+        simulator, first = single_precision(kind(found, basis, sampling))
+    return Recipe(found.text("name"), found.text("summary"), text, simulator, first)
 
 
-def _voxel(found: Found, basis, sampling: Sampling | None) -> ArtificialData:
+def _voxel(found: Found, basis, sampling: Sampling | None) -> tuple[ArtificialData, BasisSet]:
     found.allow(
         "name", "kind", "summary", "sampling", "basis", "amplitudes", "relaxation", "parameters", "artefacts", "coils", "snr", "after"
     )  # fmt: skip
@@ -123,7 +125,7 @@ def _voxel(found: Found, basis, sampling: Sampling | None) -> ArtificialData:
     if found.has("coils"):
         found.section("coils").allow("count")
         coils = artefacts.coils(found.section("coils").count("count"))
-    return ArtificialData(
+    simulator = ArtificialData(
         model,
         Population(model.names, priors, _values(found, model), correlation),
         tuple(_artefact(entry, sampling) for entry in found.items("artefacts")),
@@ -133,18 +135,19 @@ def _voxel(found: Found, basis, sampling: Sampling | None) -> ArtificialData:
         edited=edited,
         relaxation=weights,
     )
+    return simulator, first
 
 
-def _images(found: Found, basis, sampling: Sampling | None) -> SpectroscopicImages:
+def _images(found: Found, basis, sampling: Sampling | None) -> tuple[SpectroscopicImages, BasisSet]:
     found.allow(*mrsi_recipe.KEYS)
     sampling = sampling or _sampling(found.section("sampling"))
     (first,) = _bases(found, basis).values()
-    return mrsi_recipe.spectroscopic_images(found, sampling, first, _values, _made)
+    return mrsi_recipe.spectroscopic_images(found, sampling, first, _values, _made), first
 
 
-def _shim(found: Found, basis, sampling: Sampling | None) -> DistortedField:
+def _shim(found: Found, basis, sampling: Sampling | None) -> tuple[DistortedField, None]:
     found.allow(*shim_recipe.KEYS)
-    return shim_recipe.distorted_field(found, sampling or _sampling(found.section("sampling")))
+    return shim_recipe.distorted_field(found, sampling or _sampling(found.section("sampling"))), None
 
 
 #: What a recipe's `kind` makes; without one: spectra of single voxels.
