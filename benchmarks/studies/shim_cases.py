@@ -56,7 +56,7 @@ def cases(n: int, seed: int = 0, *, active: tuple[int, ...] = (1, 1, 1, 1)) -> l
     while len(out) < n:
         direction = rng.uniform(-1, 1, 4) * active
         wanted = rng.uniform(3.5, 4.5)
-        s = Spectrometer(direction, sampling=SAMPLING, seed=1000 + len(out))
+        s = Spectrometer(direction, sampling=SAMPLING, seed=1000 * (seed + 1) + len(out))
         low, high = 0.0, 6.0
         for _ in range(30):  # the width grows with the distortion
             middle = 0.5 * (low + high)
