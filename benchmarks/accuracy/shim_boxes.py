@@ -29,7 +29,7 @@ from mrsjax.acquisition.shimming import (
     Region,
     crlb,
     region,
-    shim_each,
+    shim,
     stack,
     typical_model,
 )
@@ -69,12 +69,12 @@ def objectives(bound: CRLB) -> dict[str, Objective]:
         "linewidth": Linewidth(),
         "inverse peak": InversePeak(),
         "inverse peak + 10 lost volume": InversePeak() + 10.0 * LostVolume(),
-        "CRLB": bound,
-        "CRLB + lost volume": bound + LostVolume(),
+        "CRLB": bound + 0.0 * LostVolume(),  # one program for both
+        "CRLB + lost volume": bound + 1.0 * LostVolume(),
     }
 
 
-_sd = eqx.filter_jit(jax.vmap(lambda r, c: jnp.sqrt(MeanSquare()(r, c))))
+_sd = eqx.filter_jit(lambda r, c: jnp.sqrt(MeanSquare()(r, c)))
 
 
 def independent(r: Region) -> np.ndarray:
@@ -85,8 +85,8 @@ def independent(r: Region) -> np.ndarray:
     return end.x / scale
 
 
-def regions(data: pathlib.Path, order: int, points: int) -> tuple[list[str], Region]:
-    """All boxes of all maps in one batch, and their names."""
+def regions(data: pathlib.Path, order: int, points: int) -> dict[str, Region]:
+    """All boxes of all maps, filled up to the same number of points: one program for all."""
     coils, names, found = Harmonics(order, "siemens"), [], []
     for vendor, (name, magnitude) in MAPS.items():
         folder = data / "field_maps"
@@ -96,38 +96,39 @@ def regions(data: pathlib.Path, order: int, points: int) -> tuple[list[str], Reg
         for box, offset in BOXES.items():
             names.append(f"{vendor} {box}")
             found.append(region(field_map, Cuboid(middle + offset, 20.0), coils, points=points))
-    return names, stack(found)
+    batch = stack(found)
+    return {name: jax.tree.map(lambda x, i=i: x[i], batch) for i, name in enumerate(names)}
 
 
 def against_scipy(data: pathlib.Path, order: int) -> list[tuple[str, float, float, int]]:
     """Box, SD about the carrier by our least squares and by scipy's (Hz), status."""
-    names, batch = regions(data, order, SEEN)
-    found = shim_each(batch, Harmonics(order, "siemens"))
-    wanted = np.stack([independent(jax.tree.map(lambda x, i=i: x[i], batch)) for i in range(len(names))])
-    both = np.asarray(_sd(batch, found.currents)), np.asarray(_sd(batch, jnp.asarray(wanted)))
-    return list(zip(names, *(x.tolist() for x in both), np.asarray(found.status).tolist(), strict=True))
+    rows = []
+    for name, r in regions(data, order, SEEN).items():
+        found = shim(r, Harmonics(order, "siemens"))
+        ours, scipy = (float(_sd(r, jnp.asarray(x))) for x in (found.currents, independent(r)))
+        rows.append((name, ours, scipy, int(found.status)))
+    return rows
 
 
 def side_by_side(data: pathlib.Path, table: dict[str, Objective], bound: CRLB) -> list[Row]:
     """All boxes with all objectives, second order, unlimited currents."""
-    coils = Harmonics(2, "siemens")
-    names, seen = regions(data, 2, SEEN)
-    _, fine = regions(data, 2, JUDGED)
-    judge = eqx.filter_jit(lambda b, r, c: jax.lax.map(lambda x: b(*x), (r, c)))
-    rows = []
-    for label, objective in table.items():
-        began = time.process_time()
-        result = shim_each(seen, coils, objective, starts=3).on(fine)
-        print(f"{label}: {time.process_time() - began:.0f} s CPU", file=sys.stderr, flush=True)
-        states = [("before", 0 * result.currents, result.before)] if not rows else []
-        for name, currents, shown in [*states, (label, result.currents, result.after)]:
-            columns = (
-                _sd(fine, currents), shown.line.fwhm, judge(bound, fine, currents), shown.kept, result.status
-            )  # fmt: skip
-            rows += [
-                Row(box, name, *(float(x[i]) for x in columns[:4]), int(columns[4][i])) for i, box in enumerate(names)
-            ]
-    return sorted(rows, key=lambda r: names.index(r.box))
+    coils, rows = Harmonics(2, "siemens"), []
+    fine = regions(data, 2, JUDGED)
+    judge = eqx.filter_jit(lambda b, r, c: b(r, c))
+
+    def row(box, label, currents, shown, status):
+        numbers = _sd(fine[box], currents), shown.line.fwhm, judge(bound, fine[box], currents), shown.kept
+        return Row(box, label, *(float(x) for x in numbers), int(status))
+
+    for box, r in regions(data, 2, SEEN).items():
+        for i, (label, objective) in enumerate(table.items()):
+            began = time.process_time()
+            result = shim(r, coils, objective, starts=3).on(fine[box])
+            print(f"{box}, {label}: {time.process_time() - began:.0f} s CPU", file=sys.stderr, flush=True)
+            if i == 0:
+                rows.append(row(box, "before", 0 * result.currents, result.before, 0))
+            rows.append(row(box, label, result.currents, result.after, result.status))
+    return rows
 
 
 def main():

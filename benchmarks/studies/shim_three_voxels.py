@@ -72,7 +72,7 @@ def main():
         objectives = {
             "least squares": MeanSquare(),
             "Huber 5 Hz": Huber(5.0),
-            "CRLB": bound,
+            "CRLB": bound + 0.0 * LostVolume(),  # one program for both
             "CRLB + lost volume": bound + scale * LostVolume(),
         }
         before = base.on(judge).before
