@@ -117,8 +117,8 @@ def side_by_side(data: pathlib.Path, table: dict[str, Objective], bound: CRLB) -
     judge = eqx.filter_jit(lambda b, r, c: b(r, c))
 
     def row(box, label, currents, shown, status):
-        numbers = _sd(fine[box], currents), shown.line.fwhm, judge(bound, fine[box], currents), shown.kept
-        return Row(box, label, *(float(x) for x in numbers), int(status))
+        sd, value = _sd(fine[box], currents), judge(bound, fine[box], currents)
+        return Row(box, label, float(sd), float(shown.line.fwhm), float(value), float(shown.kept), int(status))
 
     for box, r in regions(data, 2, SEEN).items():
         for i, (label, objective) in enumerate(table.items()):

@@ -80,7 +80,7 @@ def main():
         for label, objective in objectives.items():
             began = time.process_time()
             result = base if isinstance(objective, MeanSquare) else shim(r, coils, objective, starts=4)
-            rows.append((label, result.currents, result.on(judge).after, int(result.status), time.process_time() - began))  # fmt: skip
+            rows.append((label, result.currents, result.on(judge).after, str(int(result.status)), time.process_time() - began))  # fmt: skip
         for label, currents, shown, status, seconds in rows:
             found = float(value(bound, judge, currents))
             print(f"| {name} ({float(judge.covered):.0%} known) | {label} | {float(shown.line.fwhm):.1f} | {100 * found:.1f} | {found / reference:.2f} | "
