@@ -111,7 +111,7 @@ SEARCHES: dict[str, Method] = {
 def main():
     jax.config.update("jax_enable_x64", True)
     count, seed = (int(x) for x in (sys.argv[1:] + ["100", "0"][len(sys.argv) - 1 :])[:2])
-    world = cases(count, seed)
+    world = cases(count, seed, first=1000 * (seed + 1))
     start = [width(s.clean(np.zeros(4))) for s in world]
     print(f"start: FWHM {min(start):.2f} to {max(start):.2f} Hz, median {np.median(start):.2f}\n{HEADER}")
     rows = judge("model-based agent, at most 10", agent, world)
