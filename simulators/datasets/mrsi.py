@@ -81,10 +81,9 @@ class SpectroscopicImages(eqx.Module):
     slab: int = eqx.field(static=True)
     lesion_radius: tuple[float, float] = eqx.field(static=True, default=(0.06, 0.3))
 
-    #: Worlds in a compiled block and in a file: each is as large as thousands of spectra.
+    #: Worlds in a compiled block: each is as large as thousands of spectra.
     block = 1
     together = 1
-    shard = 8
 
     def __check_init__(self):
         grid = (*self.anatomy.shape[:2], self.slab)

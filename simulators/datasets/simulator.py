@@ -60,10 +60,9 @@ class ArtificialData(eqx.Module):
     probe: Complex[Array, " n"]
     first_order: bool = eqx.field(static=True)
 
-    #: Spectra in a compiled block, together in one pass of it (what a processor's cache holds), and in a file.
+    #: Spectra in a compiled block, and together in one pass of it (what a processor's cache holds).
     block = 256
     together = 32
-    shard = 16384
 
     def __init__(
         self,

@@ -33,6 +33,8 @@ from simulators.datasets.recipe import Recipe
 FORMAT = "mrsjax-artificial-1"
 #: Samples written as NIfTI-MRS, fewer (but one) where they would pass `SHOWN_BYTES`.
 SHOWN, SHOWN_BYTES = 8, 64_000_000
+#: Bytes of a shard's samples, which are in memory at once, where the caller names no shard.
+SHARD_BYTES = 256_000_000
 #: What an interruption can leave before there is a manifest.
 BEFORE_MANIFEST = {"shards", "recipe.yaml", "recipe.yaml.part", "manifest.json.part"}
 
@@ -49,7 +51,7 @@ def write(
 ) -> Path:
     """Writes spectra 0 .. `count` - 1 of a recipe and a seed; what is there already is kept.
 
-    - `shard`: samples in a file, a multiple of `recipe.simulator.block`; by default that of the simulator.
+    - `shard`: samples in a file, a multiple of `recipe.simulator.block`; by default as many blocks as `SHARD_BYTES` hold, but one.
     - `signals`: also keep the clean FIDs and what each artefact added.
     - `progress(done, total)`: called as spectra of this process are written.
 
@@ -59,12 +61,12 @@ def write(
     """
     folder = Path(folder)
     block = recipe.simulator.block
-    shard = recipe.simulator.shard if shard is None else shard
+    layout = _layout(recipe, signals)
+    shard = _default_shard(layout, block) if shard is None else shard
     if count < 1 or shard < block or shard % block:
         raise ValueError(
             f"shard: wanted a positive count and a shard of a multiple of {block}, found {count} and {shard}"
         )
-    layout = _layout(recipe, signals)
     manifest = _manifest(recipe, count, seed, shard, layout)
     _claim(folder, manifest, recipe, layout)
     _together("claimed")
@@ -119,21 +121,38 @@ def _layout(recipe: Recipe, signals: bool) -> dict[str, tuple[tuple[int, ...], s
     return {k: (x.shape, x.dtype.name) for k, x in kept(named_arrays(sample), signals).items()}
 
 
+def _default_shard(layout, block: int) -> int:
+    sample = sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in layout.values())
+    return block * max(1, SHARD_BYTES // (block * sample))
+
+
+def _constants(simulator) -> str:
+    """SHA-256 of every number that the simulator draws with: basis, priors, grid; in no order, since that of numpyro's leaves changes from process to process."""
+    leaves = [np.ascontiguousarray(leaf) for leaf in jax.tree.leaves(simulator)]
+    each = sorted(hashlib.sha256(f"{x.dtype} {x.shape} ".encode() + x.tobytes()).hexdigest() for x in leaves)
+    return hashlib.sha256("".join(each).encode()).hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
 def _manifest(recipe: Recipe, count: int, seed: int, shard: int, layout) -> dict[str, Any]:
     sampling = recipe.simulator.sampling
-    try:
-        version = importlib.metadata.version("mrsjax")
-    except importlib.metadata.PackageNotFoundError:
-        version = "unknown"
     return {
         "format": FORMAT,
         "recipe": recipe.name,
         "recipe_sha256": hashlib.sha256(recipe.text.encode()).hexdigest(),
+        "basis and constants": _constants(recipe.simulator),
         "seed": seed,
         "count": count,
         "shard": shard,
-        "mrsjax": version,
+        "mrsjax": _version("mrsjax"),
         "jax": jax.__version__,
+        "numpyro": _version("numpyro"),
         "platform": jax.default_backend(),
         "amplitudes": list(getattr(getattr(recipe.simulator, "model", None), "names", ())),
         "dwell_time_s": float(sampling.dwell_time),
@@ -165,7 +184,9 @@ def _claim(folder: Path, manifest: dict[str, Any], recipe: Recipe, layout) -> No
 
 
 def _compare(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    keys = ("format", "recipe", "recipe_sha256", "seed", "count", "shard", "mrsjax", "jax", "platform", "arrays")
+    keys = (
+        "format", "recipe", "recipe_sha256", "basis and constants", "seed", "count", "shard", "mrsjax", "jax", "numpyro", "platform", "arrays",
+    )  # fmt: skip
     for key in keys:
         if found.get(key) != wanted[key]:
             what = "" if key == "arrays" else f" {found.get(key)!r}, this is {wanted[key]!r}"
@@ -189,7 +210,9 @@ def _create_arrays(folder: Path, manifest: dict[str, Any], layout, block: int) -
 
 
 def _absent(dtype: np.dtype):
-    """What is read where no shard was written yet; Zarr writes no chunk that holds nothing else."""
+    """What is read where no shard was written yet."""
+    if dtype.kind == "b":
+        return False
     return np.iinfo(dtype).min if dtype.kind in "iu" else dtype.type(np.nan)
 
 
@@ -206,7 +229,9 @@ def _write_shard(recipe, folder, number, count, shard, seed, signals, layout, ma
     root = _zarr().open_group(folder / "spectra.zarr", mode="r+")
     digests = {}
     for name, part in parts.items():
-        array: Any = root[name]
+        stored: Any = root[name]
+        # else a shard of nothing but the fill value has no file
+        array = stored.with_config({"write_empty_chunks": True})
         array[first : first + length] = part
         path = _file(folder, name, number, part.ndim)
         with open(path, "rb+") as file:

@@ -210,7 +210,7 @@ def test_user_maps_become_anatomies_whatever_their_axes(tmp_path):
 def test_worlds_in_files_resume_to_the_same_bytes(tmp_path, world):
     text = "\n".join(
         line for line in SMALL.splitlines() if not line.startswith(("water", "lipids", "field", "  lesion"))
-    )
+    ).replace("kspace: elliptical", "kspace: cartesian")
     recipe = parse(text, "small")
     whole = store.write(recipe, 3, tmp_path / "whole", seed=3, shard=2)
     part = store.write(recipe, 3, tmp_path / "part", seed=3, shard=2)
