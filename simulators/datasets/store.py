@@ -13,7 +13,6 @@ set was made.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import shutil
@@ -28,9 +27,9 @@ from mrsjax.core import FIDs
 from mrsjax.core.data import Acquisition
 from mrsjax.io import write as write_nifti
 from simulators.datasets.blocks import blocks, kept, named_arrays
+from simulators.datasets.manifest import compare, manifest_of
 from simulators.datasets.recipe import Recipe
 
-FORMAT = "mrsjax-artificial-1"
 #: Samples written as NIfTI-MRS, fewer (but one) where they would pass `SHOWN_BYTES`.
 SHOWN, SHOWN_BYTES = 8, 64_000_000
 #: Bytes of a shard's samples, which are in memory at once, where the caller names no shard.
@@ -67,7 +66,7 @@ def write(
         raise ValueError(
             f"shard: wanted a positive count and a shard of a multiple of {block}, found {count} and {shard}"
         )
-    manifest = _manifest(recipe, count, seed, shard, layout)
+    manifest = manifest_of(recipe, count, seed, shard, layout)
     _claim(folder, manifest, recipe, layout)
     _together("claimed")
     todo = [s for s in range(jax.process_index(), _shards(count, shard), jax.process_count()) if not _done(folder, s)]
@@ -126,48 +125,12 @@ def _default_shard(layout, block: int) -> int:
     return block * max(1, SHARD_BYTES // (block * sample))
 
 
-def _constants(simulator) -> str:
-    """SHA-256 of every number that the simulator draws with: basis, priors, grid; in no order, since that of numpyro's leaves changes from process to process."""
-    leaves = [np.ascontiguousarray(leaf) for leaf in jax.tree.leaves(simulator)]
-    each = sorted(hashlib.sha256(f"{x.dtype} {x.shape} ".encode() + x.tobytes()).hexdigest() for x in leaves)
-    return hashlib.sha256("".join(each).encode()).hexdigest()
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def _manifest(recipe: Recipe, count: int, seed: int, shard: int, layout) -> dict[str, Any]:
-    sampling = recipe.simulator.sampling
-    return {
-        "format": FORMAT,
-        "recipe": recipe.name,
-        "recipe_sha256": hashlib.sha256(recipe.text.encode()).hexdigest(),
-        "basis and constants": _constants(recipe.simulator),
-        "seed": seed,
-        "count": count,
-        "shard": shard,
-        "mrsjax": _version("mrsjax"),
-        "jax": jax.__version__,
-        "numpyro": _version("numpyro"),
-        "platform": jax.default_backend(),
-        "amplitudes": list(getattr(getattr(recipe.simulator, "model", None), "names", ())),
-        "dwell_time_s": float(sampling.dwell_time),
-        "central_frequency_hz": float(sampling.central_frequency),
-        "ppm_ref": float(sampling.ppm_ref),
-        "arrays": {k: {"shape": [count, *shape], "dtype": dtype} for k, (shape, dtype) in layout.items()},
-    }
-
-
 def _claim(folder: Path, manifest: dict[str, Any], recipe: Recipe, layout) -> None:
     """Makes the folder this data set's, or finds that it is already."""
     path = folder / "manifest.json"
     if jax.process_index() == 0:
         if path.is_file():
-            _compare(folder, json.loads(path.read_text(encoding="utf-8")), manifest)
+            compare(folder, json.loads(path.read_text(encoding="utf-8")), manifest)
         elif folder.is_dir() and {p.name for p in folder.iterdir()} - BEFORE_MANIFEST:
             raise ValueError(f"{folder}: wanted a new or empty folder or one of this recipe, found other files")
         else:
@@ -181,16 +144,6 @@ def _claim(folder: Path, manifest: dict[str, Any], recipe: Recipe, layout) -> No
         for left in folder.rglob("*.partial"):  # what Zarr was writing when it was killed
             left.unlink()
         _create_arrays(folder, manifest, layout, recipe.simulator.block)
-
-
-def _compare(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    keys = (
-        "format", "recipe", "recipe_sha256", "basis and constants", "seed", "count", "shard", "mrsjax", "jax", "numpyro", "platform", "arrays",
-    )  # fmt: skip
-    for key in keys:
-        if found.get(key) != wanted[key]:
-            what = "" if key == "arrays" else f" {found.get(key)!r}, this is {wanted[key]!r}"
-            raise ValueError(f"{folder}: holds a data set of another {key}{what}; choose another folder")
 
 
 def _create_arrays(folder: Path, manifest: dict[str, Any], layout, block: int) -> None:
