@@ -60,6 +60,26 @@ def test_clean_signal_is_that_of_the_model(drawn):
     assert abs(noise.real.std() / at.labels["noise"] - 1) < 0.2
 
 
+def test_broad_lines_are_left_out_only_where_they_are_below_rounding():
+    text = SMALL.replace("points: 256", "points: 1024").replace("snr: {log_uniform: [10, 200]}", "")
+    text = text.replace("baseline: {strength: 0.02}", "baseline: {strength: 1}")
+    made = parse(text, "small").simulator
+    lengths = [e.sampling.n_points for e in made.evaluations]
+    assert lengths[0] == 1024 and lengths[1] < 512 and made.artefacts[0].rows.shape[1] // 2 < 512
+    sample = eqx.filter_jit(made.sample)(jax.random.key(2))
+    exact = jax.tree.map(lambda x: x.astype(np.result_type(x.dtype, np.float64)) if eqx.is_inexact_array(x) else x, made.model)  # fmt: skip
+    with jax.enable_x64(True):
+        whole = np.asarray(eqx.filter_jit(exact.signal)(sample.truth["values"], sample.truth["amplitudes"]))
+    ppm, h = np.arange(-0.5, 5.0 + 1e-9, 0.4), 0.4e-6 * 123.25e6
+    t = np.arange(1024) / 1200
+    hertz = (ppm - float(made.sampling.ppm_ref)) * 123.25
+    area = np.abs(np.asarray(sample.truth["fid"])[0])
+    waves = np.sinc(h * t) ** 4 * np.exp(2j * np.pi * hertz[:, None] * t)
+    baseline = area * np.asarray(sample.labels["baseline"]["coefficients"]) @ waves
+    size = np.abs(whole + baseline)[0]
+    np.testing.assert_allclose(sample.data, whole + baseline, atol=3e-6 * size)  # phases in single precision: 1e-6
+
+
 def test_signal_to_noise_is_what_the_label_says(drawn):
     simulator, sample = drawn
     ppm = np.asarray(simulator.model.sampling.ppm)
