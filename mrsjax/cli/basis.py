@@ -4,7 +4,6 @@ commands.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -99,7 +98,8 @@ def simulate(out: Path, no_cache: bool, **options):
     from simulators.spins import cache, commands
     from simulators.spins.series import BasisSeries
 
-    key = _key(options)
+    named = [options[k] for k in ("sequence", "metabolites", "macromolecules")]
+    key = cache.name_of(options, [v for v in named if v is not None and Path(v).is_file()])
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mrsjax" / "basis"
     if options["macromolecules"] not in (None, "parametric"):
         options["macromolecules"] = _measured(Path(options["macromolecules"]))
@@ -170,20 +170,6 @@ def _as_fids(series):
     echo_time = None if series.what == "EchoTime" else series.origin.echo_time
     acquisition = Acquisition(echo_time=echo_time, sequence=series.origin.sequence, header=header)
     return FIDs(series.fids, series.sampling, ("DIM_USER_0", "DIM_INDIRECT_0"), acquisition)
-
-
-def _key(options: dict) -> str:
-    """A name for the options, the contents of the files they name, and the simulator's own source."""
-    digest = hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode())
-    for value in (options["sequence"], options["metabolites"], options["macromolecules"]):
-        if value is not None and Path(value).is_file():
-            digest.update(Path(value).read_bytes())
-    import simulators.spins
-
-    for source in sorted(Path(simulators.spins.__file__).parent.rglob("*")):
-        if source.suffix in (".py", ".json"):
-            digest.update(source.read_bytes())
-    return digest.hexdigest()[:24]
 
 
 @basis.command()

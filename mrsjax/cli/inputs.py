@@ -48,7 +48,7 @@ def load(settings: FitSettings, given: BasisSet | None = None) -> Inputs:
     _check_model(settings)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        whole = io.read_basis(settings.basis, **basis_hints(vars(settings))) if given is None else given
+        whole = _basis(settings) if given is None else given
         basis = _without(whole, settings, notes.append)
         fids = _signals(settings.data, settings, basis, notes.append)
         water = _scaling(settings, fids, basis, notes.append)
@@ -66,7 +66,7 @@ def check(settings: FitSettings, fids: FIDs, name: str) -> None:
     _check_model(settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _basis(settings).resample(fids.sampling)
+        _without(_basis(settings), settings, lambda said: None).resample(fids.sampling)
     if settings.water is not None:
         about = fids.acquisition
         te = about.echo_time if settings.te_ms is None else settings.te_ms
@@ -88,6 +88,11 @@ def _check_model(settings: FitSettings) -> None:
     unknown = [k for k in settings.model or () if k not in known]
     if unknown:
         raise ValueError(f"model: unknown options {', '.join(unknown)}; known are {', '.join(known)}")
+
+
+def _basis(settings: FitSettings) -> BasisSet:
+    assert settings.basis is not None
+    return io.read_basis(settings.basis, **basis_hints(vars(settings)))
 
 
 def _without(basis: BasisSet, settings: FitSettings, note: Callable[[str], None]) -> BasisSet:
