@@ -44,7 +44,7 @@ def summary(model: SignalModel, problem: Problem, at: Point) -> Linear:
     return jax.vmap(one)(problem, at)
 
 
-@np.errstate(invalid="ignore", over="ignore")  # spectra that were not fitted hold NaN
+@np.errstate(invalid="ignore", over="ignore", divide="ignore")  # spectra that were not fitted hold NaN
 def result_of(model, problems, state: State, linear: Linear, noise_sd, excess, active, max_iterations, tolerance):
     """The `FitResult`: `noise_sd` that of the data, `excess` how much larger the problems' unit is."""
     theta, parameters = np.asarray(state.at.theta, problems.weight.dtype), model.parameters()
