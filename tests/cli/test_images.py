@@ -63,3 +63,19 @@ def test_no_voxel_mask_without_a_position(scans, command, quick, tmp_path):
     options = ["--basis", scans["basis"], "--config", scans["config"], "-o", tmp_path / "o"]
     assert command("fit", scans["svs"], *options)[0] == 0
     assert not (tmp_path / "o" / "voxel_mask.nii.gz").exists()
+
+
+@pytest.mark.parametrize("option", ["--mask", "--tissue"])
+def test_an_image_that_lies_elsewhere_is_refused(option, scans, command, quick, affine, tmp_path):
+    """Equal shape is not equal place: the image turned round, then in place, then without any position."""
+    data = placed(scans["mrsi"], affine, tmp_path / "grid.nii.gz")
+    turned = affine @ np.array([[-1, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    given = ["--basis", scans["basis"], "--config", scans["config"], "--water", scans["water"]]
+    for name, where in (("turned", turned), ("placed", affine + 1e-4), ("nowhere", np.eye(4))):
+        nib.save(nib.Nifti1Image(np.ones((3, 2, 2), np.float32), where), tmp_path / f"{name}.nii")
+        image = tmp_path / f"{name}.nii"
+        value = image if option == "--mask" else f"gm={image},wm=0,csf=0"
+        code, _, stderr = command("fit", data, *given, option, value, "-o", tmp_path / name)
+        assert (code, "turned.nii: wanted an image on the grid of the data" in stderr) == (
+            (2, True) if name == "turned" else (0, False)
+        ), stderr
