@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import click
@@ -47,8 +48,11 @@ def fit(config: str | None, **options):
 
     def load():
         from mrsjax.cli import inputs
+        from mrsjax.cli.finished import changes
 
-        return inputs.load(settings), inputs.fingerprints(settings)
+        given, files = inputs.load(settings), inputs.fingerprints(settings)
+        notes = [] if config is None else changes(config, files)
+        return dataclasses.replace(given, notes=(*given.notes, *notes)), files
 
     run(
         load,

@@ -57,7 +57,7 @@ def load(settings: FitSettings, given: BasisSet | None = None) -> Inputs:
     notes += [f"{f.message[0].upper()}{f.message[1:]}; {f.fix}." for f in doubts]
     if settings.control is not None and (left := unused(settings.control)):
         notes.append(f"Options of {Path(settings.control).name} without a counterpart here: {left}.")
-    mask = None if settings.mask is None else volume(settings.mask) != 0
+    mask = None if settings.mask is None else volume(settings.mask, fids.acquisition.affine) != 0
     return Inputs(fids, basis, water, mask, tuple(notes))
 
 
@@ -178,7 +178,9 @@ def _table(settings: FitSettings, field: float) -> RelaxationTable:
 def _tissue(settings: FitSettings, fids: FIDs) -> Tissue | None:
     if settings.tissue is None:
         return None
-    parts = {k: v if isinstance(v, int | float) else volume(v) for k, v in settings.tissue.items()}
+    parts = {
+        k: v if isinstance(v, int | float) else volume(v, fids.acquisition.affine) for k, v in settings.tissue.items()
+    }
     spatial = tuple(n for n, d in zip(fids.data.shape, fids.dims, strict=False) if d in SPACE)
     shape = fids.data.shape[:-1]
     for name, part in parts.items():
@@ -193,8 +195,8 @@ def _tissue(settings: FitSettings, fids: FIDs) -> Tissue | None:
     return Tissue(parts["gm"], parts["wm"], parts["csf"])
 
 
-def volume(path: str) -> np.ndarray:
-    """A three-dimensional NIfTI image, or a .npy array without pickled objects."""
+def volume(path: str, affine: np.ndarray | None = None) -> np.ndarray:
+    """A three-dimensional NIfTI image, or a .npy array without pickled objects; refused where it says to lie elsewhere than `affine` (of the data)."""
     if not Path(path).is_file():
         raise ValueError(f"{path}: wanted a NIfTI or .npy file, found none")
     try:
@@ -202,19 +204,28 @@ def volume(path: str) -> np.ndarray:
             return np.load(path, allow_pickle=False)
         import nibabel
 
-        image = np.asarray(nibabel.load(path).dataobj)  # type: ignore[attr-defined]
-        return image.reshape(image.shape[:3]) if image.ndim > 3 and set(image.shape[3:]) == {1} else image
+        loaded: Any = nibabel.load(path)
+        image = np.asarray(loaded.dataobj)
+        placed = loaded.header["sform_code"] > 0 or loaded.header["qform_code"] > 0
     except Exception as error:
         raise ValueError(f"{path}: wanted a NIfTI or .npy image, found {' '.join(str(error).split())[:120]}") from None
+    # An identity is what programs write that know no position.
+    placed = placed and not np.array_equal(loaded.affine, np.eye(4))
+    if affine is not None and placed and not np.allclose(loaded.affine, affine, atol=1e-2):
+        raise ValueError(
+            f"{path}: wanted an image on the grid of the data, found another position or orientation (its affine differs by"
+            f" {np.abs(loaded.affine - affine).max():.3g}); resample it onto the grid of the spectra"
+        )
+    return image.reshape(image.shape[:3]) if image.ndim > 3 and set(image.shape[3:]) == {1} else image
 
 
 def fingerprints(settings: FitSettings) -> list[dict[str, str]]:
-    """Path, role and SHA-256 of every input file, those that are read along with a named one included; a folder is hashed over its files in name order."""
+    """Absolute path, role and SHA-256 of every input file, those that are read along with a named one included; a folder is hashed over its files in name order."""
     named = {role: getattr(settings, role) for role in ("data", "basis", "water", "mask", "control")}
     named |= {f"tissue_{k}": v for k, v in (settings.tissue or {}).items() if isinstance(v, str)}
     out = []
     for role, path in named.items():
-        for place in [] if path is None else [Path(path), *io.companions(Path(path))]:
+        for place in [] if path is None else [Path(path).absolute(), *io.companions(Path(path).absolute())]:
             digest = hashlib.sha256()
             for file in sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]:
                 digest.update(file.read_bytes())

@@ -131,7 +131,7 @@ def process(
                 "water": None if water is None else io.read(water, **read_hints(of_water)),
                 "ecc": None if ecc is None else io.read(ecc, **read_hints(others)),
             }
-            mask = None if lipid_mask is None else volume(lipid_mask) != 0
+            mask = None if lipid_mask is None else volume(lipid_mask, data.acquisition.affine) != 0
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
             return steps(data, **references, split_edited=edited, lipid=mask, options=Options(**values), say=say)
 

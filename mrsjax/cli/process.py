@@ -144,11 +144,12 @@ def _run(name: str, step: Step, file: str, out: Path, options: dict[str, Any]) -
 
     if options.get("reference") is not None:
         options["reference"] = io.read(options["reference"])
+    fids = io.read(file)
     if "mask" in options:
         from mrsjax.cli.inputs import volume
 
-        options["mask"] = volume(options["mask"]) != 0
-    done, details = steps.run(name, io.read(file), **options)
+        options["mask"] = volume(options["mask"], fids.acquisition.affine) != 0
+    done, details = steps.run(name, fids, **options)
     io.write(done, out, steps=[(step.method, details)])
     click.echo(f"{step.method}: {details}")
     click.echo(f"Written: {out}")

@@ -103,3 +103,19 @@ def test_curves_add_up_on_disk(scans, command, quick, monkeypatch, tmp_path):
     n = read["fit"].sampling.n_points
     raw = np.fft.fft(np.asarray(image.dataobj)[0, 0, 0, :, 2, names.index("NAA")])
     assert np.fft.fftfreq(n, DWELL)[np.argmax(raw.real)] == pytest.approx((4.65 - 2.01) * 1e-6 * F0, abs=3)
+
+
+@pytest.mark.parametrize("option", ["--mask", "--tissue"])
+def test_an_image_that_lies_elsewhere_is_refused(option, scans, command, quick, affine, tmp_path):
+    """Equal shape is not equal place: the image turned round, then in place, then without any position."""
+    data = placed(scans["mrsi"], affine, tmp_path / "grid.nii.gz")
+    turned = affine @ np.array([[-1, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    given = ["--basis", scans["basis"], "--config", scans["config"], "--water", scans["water"]]
+    for name, where in (("turned", turned), ("placed", affine + 1e-4), ("nowhere", np.eye(4))):
+        nib.save(nib.Nifti1Image(np.ones((3, 2, 2), np.float32), where), tmp_path / f"{name}.nii")
+        image = tmp_path / f"{name}.nii"
+        value = image if option == "--mask" else f"gm={image},wm=0,csf=0"
+        code, _, stderr = command("fit", data, *given, option, value, "-o", tmp_path / name)
+        assert (code, "turned.nii: wanted an image on the grid of the data" in stderr) == (
+            (2, True) if name == "turned" else (0, False)
+        ), stderr

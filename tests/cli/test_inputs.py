@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +83,28 @@ def test_a_name_that_is_nowhere_is_said(scans, command, tmp_path):
     said(model=plain["model"] | {"ratios": {"mI": 0.8}})
     code, _, stderr = command(*basis)
     assert code == 2 and "ratios: mI not among the components NAA, Cr, GPC, Glu" in stderr
+
+
+def test_a_repetition_says_what_has_changed_since(scans, command, quick, tmp_path, monkeypatch):
+    """run.yaml as it is: no note; a file with other contents under the same path, other versions: a note each; another file on purpose: none."""
+    monkeypatch.chdir(tmp_path)
+    data, out = "svs.nii.gz", tmp_path / "o"
+    shutil.copy(scans["svs"], data)
+    assert command("fit", data, "--basis", scans["basis"], "--config", scans["config"], "-o", out)[0] == 0
+    record = tmp_path / "run.yaml"
+    shutil.copy(out / "run.yaml", record)
+
+    def noted(*options):
+        code, _, stderr = command("fit", "--config", record, *options, "-o", tmp_path / "again")
+        assert code == 0
+        return ["SHA-256 differs" in stderr, "numbers may differ" in stderr]
+
+    assert noted() == [False, False]
+    shutil.copy(scans["untimed"], data)
+    assert noted() == [True, False]
+    assert noted(scans["svs"]) == [False, False]
+    run = yaml.safe_load(record.read_text())
+    run["versions"]["jax"] = "0.1"
+    record.write_text(yaml.safe_dump(run))
+    assert noted() == [True, True]
+    assert "made with jax 0.1 (now " in (tmp_path / "again" / "report.html").read_text()
