@@ -4,9 +4,11 @@
 detuned, with Z1 and Z2 detuned). The good spectrum is the only component of a `SignalModel`; amplitude, phase, shift and Lorentz width are free, and
 
 - none: nothing else;
+- line: the model's own free, smooth line (`FreeLine`);
 - currents: `ShimDephasing` over a cylinder (tube of 4.2 mm inner diameter, coil of 18 mm; only products of size and current matter) with the currents
   of the detuned channels as parameters of the fit;
-- distribution: a free non-negative distribution of offsets (the weights of `ShimDephasing`, by non-negative least squares).
+- distribution: a free non-negative distribution of offsets (the weights of `ShimDephasing`, by non-negative least squares with the weights as the
+  unknowns): outside the `SignalModel`, whose parameters the weights are not; a bound on what the term could explain.
 """
 
 import pathlib
@@ -22,7 +24,9 @@ from mrsjax.core import Sampling
 from mrsjax.core.results import Status
 from mrsjax.inference import evaluate, fit
 from mrsjax.physics import (
+    FreeLine,
     Group,
+    Lineshape,
     Lorentz,
     OwnLine,
     Phase,
@@ -76,10 +80,9 @@ def cylinder(n: int = 9, m: int = 31) -> tuple[np.ndarray, np.ndarray]:
     return place, np.full(len(place), 1.0 / len(place))
 
 
-def _model(good, sampling, factors) -> SignalModel:
-    group = Group(
-        jnp.asarray(good)[None], Lorentz(start=0.3, upper=20.0), OwnLine(), "sample", ("good",), shift_limit=5.0
-    )
+def _model(good, sampling, factors, lineshape: Lineshape | None = None) -> SignalModel:
+    lineshape = Lorentz(start=0.3, upper=20.0) if lineshape is None else lineshape
+    group = Group(jnp.asarray(good)[None], lineshape, OwnLine(), "sample", ("good",), shift_limit=5.0)
     window = window_of(sampling, *WINDOW)
     return SignalModel(
         (group,), Phase(), no_baseline(np.asarray(sampling.ppm)[slice(*window)]), factors, (), sampling, window
@@ -92,7 +95,7 @@ def _residual(model, result, bad) -> float:
 
 
 def rows(data: pathlib.Path) -> list[Row]:
-    """All three explanations of both cases."""
+    """All explanations of both cases."""
     good, sampling = load(data, "best")
     place, weight = cylinder()
     out = []
@@ -110,6 +113,12 @@ def rows(data: pathlib.Path) -> list[Row]:
                 Status(int(result.status[0])).name,
             )
         )
+        free = _model(good, sampling, (), Lorentz(start=0.3, upper=20.0) * FreeLine(start=4.0))
+        result = fit(free, bad[None])
+        width = float(jnp.sqrt(result.parameters["sample.gauss"][0])) / 2.3548
+        out.append(
+            Row(case, "line", _residual(free, result, bad), float(result.parameters["sample.lorentz"][0]), (width,), Status(int(result.status[0])).name)
+        )  # fmt: skip
         maps = np.asarray(solid_harmonics(place, 2))[:, columns]
         scale = np.sqrt(weight @ maps**2)
         best = None

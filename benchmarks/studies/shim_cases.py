@@ -49,14 +49,16 @@ def narrow(fid: np.ndarray) -> bool:
     return width(fid) < STOP
 
 
-def cases(n: int, seed: int = 0, *, active: tuple[int, ...] = (1, 1, 1, 1)) -> list[Spectrometer]:
-    """Spectrometers with random distortions, scaled so that the line at setting 0 is 3.5 to 4.5 Hz wide; `active`: channels that are distorted."""
+def cases(n: int, seed: int = 0, *, active: tuple[int, ...] = (1, 1, 1, 1), first: int = 1000) -> list[Spectrometer]:
+    """Spectrometers with random distortions, scaled so that the line at setting 0 is 3.5 to 4.5 Hz wide; `active`: channels that are distorted; `first`: seed of
+    the first one's gains, leakage and noise.
+    """
     rng = np.random.default_rng(seed)
     out = []
     while len(out) < n:
         direction = rng.uniform(-1, 1, 4) * active
         wanted = rng.uniform(3.5, 4.5)
-        s = Spectrometer(direction, sampling=SAMPLING, seed=1000 + len(out))
+        s = Spectrometer(direction, sampling=SAMPLING, seed=first + len(out))
         low, high = 0.0, 6.0
         for _ in range(30):  # the width grows with the distortion
             middle = 0.5 * (low + high)

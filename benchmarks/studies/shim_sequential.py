@@ -1,6 +1,6 @@
 """Study row 3 (Becker et al. 2022b) without networks: shimming X, Y, Z, Z2 of a spectrometer from its spectra alone.
 
-`python -m benchmarks.studies.shim_sequential [CASES]`: simulated spectrometer (simulators.phantoms.spectrometer), 100 random distortions scaled to a line of
+`python -m benchmarks.studies.shim_sequential [CASES [SEED]]`: simulated spectrometer (simulators.phantoms.spectrometer), 100 random distortions scaled to a line of
 3.5 to 4.5 Hz FWHM, target below 1 Hz in at most 10 acquisitions. Published on a real 80 MHz bench-top spectrometer with a ConvLSTM: 87 of 100. Nothing
 here is a reproduction of that number: the spectrometer is simulated. `row03_conv_lstm` has the network on the same cases.
 """
@@ -22,18 +22,26 @@ class Done(Exception):
 
 
 def specimen(spread: float = 1.2) -> Specimen:
-    """What the agent assumes: ideal channels on a coarser tube than the simulated one."""
+    """What the agent assumes: ideal channels on a coarser tube than the simulated one, and the simulation's homogeneous width, known to a factor of 1.6."""
     place, weight = tube(4, 8, 12)
     maps = channels(Spectrometer.names, place, weight)
-    return Specimen(jnp.asarray(weight), jnp.asarray(maps), jnp.full(4, spread), SAMPLING)
+    return Specimen(
+        jnp.asarray(weight),
+        jnp.asarray(maps),
+        jnp.full(4, spread),
+        SAMPLING,
+        lorentz=0.5,
+        lorentz_sd=0.5,
+        model_error=0.01,
+    )
 
 
 def agent(s: Spectrometer, seed: int) -> np.ndarray:
     """Ours: the field inferred through the differentiable model."""
-    _, settings = shim_by_spectra(
+    done = shim_by_spectra(
         s.acquire, specimen(), noise_sd=s.noise_sd, good_enough=narrow, most=MOST, key=jax.random.key(seed)
     )
-    return settings[-1]
+    return done.settings[-1]
 
 
 def _counted(s: Spectrometer, most: int, free: tuple[int, ...]):
@@ -102,7 +110,8 @@ SEARCHES: dict[str, Method] = {
 
 def main():
     jax.config.update("jax_enable_x64", True)
-    world = cases(int(sys.argv[1]) if len(sys.argv) > 1 else 100)
+    count, seed = (int(x) for x in (sys.argv[1:] + ["100", "0"][len(sys.argv) - 1 :])[:2])
+    world = cases(count, seed, first=1000 * (seed + 1))
     start = [width(s.clean(np.zeros(4))) for s in world]
     print(f"start: FWHM {min(start):.2f} to {max(start):.2f} Hz, median {np.median(start):.2f}\n{HEADER}")
     rows = judge("model-based agent, at most 10", agent, world)

@@ -18,7 +18,8 @@ OBJECTIVES = ("mean-square", "huber", "percentile", "linewidth", "peak", "crlb")
         "VOXEL: centre and size in mm (RAS+) x,y,z,dx,dy,dz, with three angles in degrees about x, y, z after them where"
         " the box is turned; or a file: NIfTI-MRS or SPAR data (their geometry), or an image on the map's grid (its"
         " non-zero voxels). COILS: CONVENTION:ORDER (plain, siemens, ge, philips; 1, 2, 3) or a 4-D NIfTI of measured"
-        " channels in Hz for one unit. Rarer options (docs/shimming.md): --huber-hz, --percentile, --metabolites and"
+        " channels in Hz for one unit. Limits are of the change from where the channels stood when the map was measured."
+        " Rarer options (docs/shimming.md): --huber-hz, --percentile, --metabolites and"
         " --basis (crlb), --starts, --mask, --unit, --echo-difference-ms, --unwrap."
     )
 )
@@ -27,16 +28,18 @@ OBJECTIVES = ("mean-square", "huber", "percentile", "linewidth", "peak", "crlb")
 @click.option("--coils", default="plain:2", show_default=True, metavar="COILS", help="Shim channels, see below.")
 @click.option("--objective", type=click.Choice(OBJECTIVES), default="mean-square", help="What to make small.")
 @click.option("--volume-weight", type=float, default=1.0, help="Penalty of lost volume: linewidth, peak, crlb.")
-@click.option("--limit", "limit", multiple=True, metavar="NAME=VALUE", help="Largest |current| of a channel.")
-@click.option("--total-limit", type=float, help="Largest sum of |current| of all channels.")
+@click.option("--limit", "limit", multiple=True, metavar="NAME=LIMIT", help="VALUE (+-) or LOW:HIGH; 0 holds it.")
+@click.option("--total-limit", type=float, help="Largest sum of |current|, channels of one unit.")
 @click.option("--magnitude", type=click.Path(), help="Magnitude image: where the map counts.")
 @click.option("--huber-hz", type=float, default=10.0, hidden=True, help="Where huber turns from square to linear.")
 @click.option("--percentile", "level", type=float, default=80.0, hidden=True, help="Percentile of |field|.")
-@click.option("--metabolites", default="GABA,GSH,Gln,Glu", hidden=True, help="Whose Cramer-Rao bounds, for crlb.")
+@click.option(
+    "--metabolites", hidden=True, help="Whose Cramer-Rao bounds; GABA,GSH,Gln,Glu as far as the basis has them."
+)
 @click.option("--basis", type=click.Path(), hidden=True, help="Basis set for crlb and the spectrum.")
 @click.option("--starts", type=click.IntRange(1, 64), default=4, hidden=True, help="Starts of a gradient method.")
 @click.option("--mask", type=click.Path(), hidden=True, help="Image, not 0 where the map counts.")
-@click.option("--unit", type=click.Choice(["hz", "rad", "siemens"]), hidden=True, help="Of the map.")
+@click.option("--unit", type=click.Choice(["hz", "rad", "rad/s", "siemens"]), hidden=True, help="Of the map.")
 @click.option("--echo-difference-ms", type=float, hidden=True, help="Of a phase map.")
 @click.option("--unwrap", is_flag=True, hidden=True, help="Undo phase wraps (needs the extra shim).")
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
@@ -48,13 +51,8 @@ def shim(fieldmap: str, out: str, **options: Any):
     place = _voxel(options["voxel"])
     coils = _coils(options["coils"])
     limit = dict(_limit(text) for text in options["limit"])
-    names = tuple(n.strip() for n in options["metabolites"].split(",") if n.strip())
-    if (
-        not 0 < options["level"] < 100
-        or options["huber_hz"] <= 0
-        or options["volume_weight"] < 0
-        or options["starts"] < 1
-    ):
+    names = tuple(n.strip() for n in (options["metabolites"] or "").split(",") if n.strip())
+    if not 0 < options["level"] < 100 or options["huber_hz"] <= 0 or options["volume_weight"] < 0:
         raise ValueError("--percentile: wanted 0 to 100; --huber-hz: more than 0; --volume-weight: 0 or more")
     from mrsjax.report.folder import check_folder, write_folder
 
@@ -81,9 +79,9 @@ def shim(fieldmap: str, out: str, **options: Any):
         from mrsjax.io.volume import nifti_bytes
         from mrsjax.report import shimming
 
-        files = {
-            k: v for k, v in (("fieldmap", fieldmap), *((k, options[k]) for k in ("magnitude", "mask", "basis"))) if v
-        }
+        named = {"fieldmap": fieldmap, **{k: options[k] for k in ("magnitude", "mask", "basis")}}
+        named |= {k: v for k, v in (("voxel", place), ("coils", coils)) if isinstance(v, Path)}
+        files = {k: v for k, v in named.items() if v}
         record = {
             "title": Path(fieldmap).name, "started": clock.started, "device": device, "versions": outcome.versions(),
             "options": {**{k: list(v) if isinstance(v, tuple) else v for k, v in options.items()}, "fieldmap": fieldmap},
@@ -125,9 +123,10 @@ def _coils(text: str) -> tuple[str, int] | Path:
     return convention, int(order)
 
 
-def _limit(text: str) -> tuple[str, float]:
+def _limit(text: str) -> tuple[str, float | tuple[float, float]]:
     name, _, value = text.rpartition("=")
+    low, _, high = value.partition(":")
     try:
-        return name, float(value)
+        return name, (float(low), float(high)) if high else float(low)
     except ValueError:
-        raise ValueError(f"--limit: wanted NAME=VALUE, found {text!r}") from None
+        raise ValueError(f"--limit: wanted NAME=VALUE or NAME=LOW:HIGH, found {text!r}") from None

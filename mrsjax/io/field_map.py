@@ -13,7 +13,7 @@ from mrsjax.core.field_map import FieldMap
 from mrsjax.io.content import existing, sibling
 from mrsjax.io.errors import FormatError
 
-UNITS = ("hz", "rad", "siemens")
+UNITS = ("hz", "rad", "rad/s", "siemens")
 #: A Siemens phase image has 4096 steps for half a turn.
 _SIEMENS_STEPS = 4096.0
 #: Where no mask is given: a voxel is tissue above this fraction of the magnitude's 98th percentile.
@@ -62,7 +62,8 @@ def read_field_map(
 
     **Arguments:**
 
-    - `unit`: "hz", "rad" (phase difference) or "siemens" (phase difference, 4096 steps for half a turn); None: from the sidecar (`Units`, `ImageType`).
+    - `unit`: "hz", "rad/s", "rad" (phase difference) or "siemens" (phase difference, 4096 steps for half a turn, as dcm2niix scales it); None: from the
+      sidecar (`Units`, `ImageType`).
     - `echo_difference`: between the two echoes, s; None: from the sidecar's `EchoTime1`, `EchoTime2`. f = phase / (2 pi echo_difference): the later
       echo minus the earlier, + = higher frequency.
     - `mask`: image, not 0 where the field is known; else `magnitude`: image, known above 15% of its 98th percentile; else where the map is not 0.
@@ -84,20 +85,32 @@ def read_field_map(
     first, second = (sidecar.get(f"EchoTime{i}") for i in (1, 2))
     if echo_difference is None and isinstance(first, int | float) and isinstance(second, int | float):
         echo_difference = abs(second - first)
-    if unit != "hz" and not echo_difference:
+    phase = unit in ("rad", "siemens")
+    if phase and not echo_difference:
         raise FormatError(
             place, "EchoTime1, EchoTime2", found="neither in the sidecar", wanted="the difference of the echo times of a phase map",
-            fix="give the echo time difference (echo_difference, s)",
+            fix="give the echo time difference (--echo-difference-ms; echo_difference, s)",
         )  # fmt: skip
-    known, how = _known(place, data, magnitude, mask)
+    if unit == "siemens" and data.min() >= 0 and data.max() > 2048:
+        raise FormatError(
+            place, "values", found=f"{data.min():g} to {data.max():g}, the raw steps", wanted="-4096 to 4094, as dcm2niix scales a Siemens phase",
+            fix="convert it again with dcm2niix, or scale it to rad",
+        )  # fmt: skip
+    known, how = _known(place, data, affine, magnitude, mask)
+    known &= np.isfinite(data)
+    if not known.any():
+        raise FormatError(
+            place, "mask", found="no voxel with a field", wanted="at least one", fix="check mask and magnitude"
+        )
     notes = [f"field map: {unit}, {how}"]
     field = data
-    if unit != "hz":
+    if unit == "rad/s":
+        field = data / (2 * np.pi)
+    elif phase:
         turn = 2 * np.pi if unit == "rad" else 2 * _SIEMENS_STEPS
         if np.abs(data[known]).max() > 0.51 * turn and not unwrap:
             notes.append("field map: phases beyond half a turn: taken as unwrapped already")
         field = data / turn / float(echo_difference or 1.0)
-    known &= np.isfinite(field)
     field = np.where(np.isfinite(field), field, 0.0)
     if echo_difference:
         span = 1.0 / echo_difference
@@ -110,13 +123,10 @@ def read_field_map(
         )
     elif unwrap:
         raise FormatError(
-            place, "EchoTime1, EchoTime2", found="neither in the sidecar", wanted="the size of a wrap", fix="give the echo time difference"
+            place, "EchoTime1, EchoTime2", found="neither in the sidecar", wanted="the size of a wrap", fix="give the echo time difference (--echo-difference-ms; echo_difference, s)"
         )  # fmt: skip
-    if not known.any():
-        raise FormatError(
-            place, "mask", found="no voxel with a field", wanted="at least one", fix="check mask and magnitude"
-        )
-    return FieldMap(field, known, affine, tuple(notes))
+    strength = sidecar.get("MagneticFieldStrength")
+    return FieldMap(field, known, affine, tuple(notes), float(strength) if isinstance(strength, int | float) else None)
 
 
 def _sidecar(path: Path) -> dict[str, Any]:
@@ -139,19 +149,30 @@ def _unit(path: Path, data: np.ndarray, sidecar: dict[str, Any]) -> str:
     if "PHASE" in kinds and "siemens" in str(sidecar.get("Manufacturer", "")).lower() and np.abs(data).max() > 100:
         return "siemens"
     raise FormatError(
-        path, "unit", found="no Units and no Siemens phase in the sidecar", wanted="Hz, rad or a Siemens phase difference",
-        fix=f"say which: {', '.join(UNITS)}",
+        path, "unit", found=f"Units {said!r} in the sidecar" if said else "no Units and no Siemens phase in the sidecar",
+        wanted="Hz, rad/s, rad or a Siemens phase difference", fix=f"say which: {', '.join(UNITS)} (--unit)",
     )  # fmt: skip
 
 
-def _known(path: Path, data: np.ndarray, magnitude, mask) -> tuple[np.ndarray, str]:
+def same_grid(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether two affines put every voxel of a grid at the same place, to a tenth of a voxel."""
+    corners = np.stack(np.meshgrid(*[(0, n - 1) for n in shape[:3]], [1], indexing="ij"), axis=-1).reshape(-1, 4)
+    apart = np.linalg.norm(corners @ (a - b)[:3].T, axis=1).max()
+    return bool(apart < 0.1 * np.linalg.norm(b[:3, :3], axis=0).min())
+
+
+def _known(path: Path, data: np.ndarray, affine: np.ndarray, magnitude, mask) -> tuple[np.ndarray, str]:
     if mask is not None or magnitude is not None:
         file = mask if mask is not None else magnitude
-        other, _ = read_image(file)
+        other, place = read_image(file)
         other = other[..., 0] if other.ndim == 4 else other
         if other.shape != data.shape:
             raise FormatError(
                 file, "dim", found=f"shape {other.shape}", wanted=f"the field map's {data.shape}", fix=f"resample it to {path.name}"
+            )  # fmt: skip
+        if not same_grid(place, affine, data.shape):
+            raise FormatError(
+                file, "affine", found="another position or orientation", wanted="the field map's grid", fix=f"resample it to {path.name}"
             )  # fmt: skip
         if mask is not None:
             return other != 0, f"mask {Path(file).name}"

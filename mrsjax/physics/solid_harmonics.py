@@ -32,7 +32,7 @@ MICROTESLA = GYROMAGNETIC_RATIO["1H"] * 1e-6
 
 @dataclasses.dataclass(frozen=True)
 class Convention:
-    """A vendor's frame and units: field of one unit of a shim = `unit` x `factor` x polynomial.
+    """A vendor's frame and units: field of one unit of a shim = `unit` x `factor` x polynomial. The frame is that of a patient who lies head first, supine.
 
     `unit[n - 1]`: Hz / mm^n for order n; `factor`: of the terms whose reference polynomial is not ours; `units`: names by order.
     """

@@ -9,23 +9,26 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 
-from mrsjax.acquisition.shimming import Coils, Cuboid, Region, ShimResult, in_words
+from mrsjax.acquisition.shimming import Coils, Cuboid, Prediction, Region, ShimResult, in_words
 from mrsjax.core.field_map import FieldMap
 from mrsjax.physics import ShimDephasing, SignalModel
 from mrsjax.report.packing import script_json
 from mrsjax.report.page import page
 from mrsjax.report.tables import finite
 
-#: Edges of the histogram's bins, Hz: 1 Hz wide within this distance of the median.
+#: The histogram ends at most this far from the carrier, Hz; it has 100 bins.
 _REACH = 100.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Shimmed:
-    """A finished shim: the map, what was optimised on, least squares for comparison (`base`), the result (`found`), the bounds (3, metabolites; relative CRLB) of `chosen`
-    metabolites without currents, with least squares and with the result, and the model that predicts the spectrum.
+    """A finished shim: the map, the points that it is judged on (`region`; for a cuboid finer than those of the optimiser), least squares for comparison (`base`), the result
+    (`found`), the bounds (3, metabolites; relative CRLB) of `chosen` metabolites without currents, with least squares and with the result, and the
+    model that predicts the spectrum.
     """
 
     field_map: FieldMap
@@ -40,6 +43,11 @@ class Shimmed:
     model: SignalModel
     amplitudes: Any
     notes: tuple[str, ...]
+
+    @property
+    def shown(self) -> tuple[Prediction, Prediction, Prediction]:
+        """Before, with least squares, after."""
+        return self.found.before, self.base.after, self.found.after
 
 
 def summary(done: Shimmed) -> str:
@@ -79,7 +87,7 @@ def _currents(done: Shimmed) -> list[dict[str, Any]]:
 
 def _histogram(done: Shimmed) -> tuple[np.ndarray, list[np.ndarray]]:
     """Centres (Hz) and fraction of the voxel for each bin before and after; what lies further off is in the outer bins."""
-    fields = [np.asarray(done.found.field_before), np.asarray(done.base.field), np.asarray(done.found.field)]
+    fields = [np.asarray(x.field) for x in done.shown]
     weight = np.asarray(done.region.weight)
     reach = min(_REACH, max(5.0, *[np.ceil(np.abs(f).max()) for f in fields]))
     edges = np.linspace(-reach, reach, 101)
@@ -89,24 +97,20 @@ def _histogram(done: Shimmed) -> tuple[np.ndarray, list[np.ndarray]]:
 
 def _spectra(done: Shimmed) -> tuple[np.ndarray, list[np.ndarray]]:
     """Chemical shifts (ppm) and the predicted real spectrum before, with least squares and after; the mean of each field is on resonance."""
-    import equinox as eqx
-    import jax.numpy as jnp
+    found = [_spectrum(done.model, done.amplitudes, x.field, x.weight) for x in done.shown]
+    return np.asarray(done.model.ppm), [np.asarray(x) for x in found]
 
-    @eqx.filter_jit
-    def spectrum(model, field, weight):
-        shim = ShimDephasing(
-            offset=field - weight @ field, weight=weight, maps=jnp.zeros((len(field), 0)), histogram=True
-        )
-        model = eqx.tree_at(lambda m: m.factors, model, (shim,))
-        return model.spectrum(model.start(), done.amplitudes).real
 
-    fields = (done.found.field_before, done.base.field, done.found.field)
-    return np.asarray(done.model.ppm), [np.asarray(spectrum(done.model, f, done.region.weight)) for f in fields]
+@eqx.filter_jit
+def _spectrum(model: SignalModel, amplitudes, field, weight):
+    shim = ShimDephasing(offset=field - weight @ field, weight=weight, maps=jnp.zeros((len(field), 0)), histogram=True)
+    model = eqx.tree_at(lambda m: m.factors, model, (shim,))
+    return model.spectrum(model.start(), amplitudes).real
 
 
 def tables(done: Shimmed) -> dict[str, str]:
     """Name -> text of the tables."""
-    found = done.found
+    found, states = done.found, ("before", "least_squares", "after")
     centres, counts = _histogram(done)
     ppm, spectra = _spectra(done)
     numbers = {
@@ -116,11 +120,12 @@ def tables(done: Shimmed) -> dict[str, str]:
         "status": int(found.status),
         "iterations": int(found.iterations),
         "values_of_all_starts": np.asarray(found.spread).tolist(),
-        "linewidth_hz": {"before": float(found.line_before.fwhm), "least_squares": float(done.base.line.fwhm), "after": float(found.line.fwhm)},
-        "field_sd_hz": {"before": float(np.std(found.field_before)), "least_squares": done.base.sd, "after": found.sd},
-        "volume_kept": {"before": float(found.kept_before), "least_squares": float(done.base.kept), "after": float(found.kept)},
+        "total_at_limit": bool(found.total_at_limit),
+        "linewidth_hz": dict(zip(states, [float(x.line.fwhm) for x in done.shown], strict=True)),
+        "field_sd_hz": dict(zip(states, [float(x.sd) for x in done.shown], strict=True)),
+        "volume_kept": dict(zip(states, [float(x.kept) for x in done.shown], strict=True)),
         "crlb_percent": {
-            n: dict(zip(("before", "least_squares", "after"), [100 * float(b[i]) for b in done.bounds], strict=True))
+            n: dict(zip(states, [100 * float(b[i]) for b in done.bounds], strict=True))
             for i, n in enumerate(done.chosen)
         },
     }  # fmt: skip
@@ -129,10 +134,8 @@ def tables(done: Shimmed) -> dict[str, str]:
         "currents.csv": _table(list(rows[0]), [list(r.values()) for r in rows]),
         "currents.json": json.dumps(finite({"schema": "mrsjax-shim/1.0", "currents": rows, **numbers}), indent=1)
         + "\n",
-        "histogram.csv": _table(
-            ["field_hz", "before", "least_squares", "after"], np.column_stack([centres, *counts]).round(6).tolist()
-        ),
-        "spectrum.csv": _table(["ppm", "before", "least_squares", "after"], np.column_stack([ppm, *spectra]).tolist()),
+        "histogram.csv": _table(["field_hz", *states], np.column_stack([centres, *counts]).round(6).tolist()),
+        "spectrum.csv": _table(["ppm", *states], np.column_stack([ppm, *spectra]).tolist()),
     }
 
 
@@ -157,17 +160,20 @@ def _slices(done: Shimmed) -> list[dict[str, Any]]:
         i, j = [a for a in range(3) if a != axis]
         plane = [_rounded(np.take(x, at[axis], axis).T) for x in (before, after, inside)]
         planes.append(
-            {"name": names[main[axis]], "x": _axis(field_map, i), "y": _axis(field_map, j), "labels": ["RAS"[main[i]], "RAS"[main[j]]],
+            {"name": names[main[axis]], "x": _axis(field_map, i, at), "y": _axis(field_map, j, at), "labels": ["RAS"[main[i]], "RAS"[main[j]]],
              "before": plane[0], "after": plane[1], "inside": plane[2]}
         )  # fmt: skip
     return planes
 
 
-def _axis(field_map: FieldMap, index: int) -> list[float]:
-    """Positions along an index of the map on the patient axis that it runs along most, mm."""
+def _axis(field_map: FieldMap, index: int, at: np.ndarray) -> list[float]:
+    """Lengths along an index of the map, mm: true ones also of an oblique map, and at the grid point `at` its position on the patient axis that the index
+    runs along most.
+    """
     along = int(np.argmax(np.abs(field_map.affine[:3, index])))
-    steps = np.arange(field_map.field.shape[index])
-    return (field_map.affine[along, index] * steps + field_map.affine[along, 3]).round(1).tolist()
+    step = np.copysign(field_map.voxel_size[index], field_map.affine[along, index])
+    here = field_map.affine[along, :3] @ at + field_map.affine[along, 3]
+    return (here + step * (np.arange(field_map.field.shape[index]) - at[index])).round(1).tolist()
 
 
 def _rounded(x: np.ndarray) -> list:
@@ -178,10 +184,9 @@ def render(done: Shimmed, run: Mapping[str, Any]) -> str:
     """One HTML page that needs no network. `run`: title, started, versions, options."""
     centres, counts = _histogram(done)
     ppm, spectra = _spectra(done)
-    found, base = done.found, done.base
     lines = [
         {"x": np.asarray(x.frequency - x.peak).round(3).tolist(), "y": np.asarray(x.spectrum).round(6).tolist()}
-        for x in (found.line_before, base.line, found.line)
+        for x in (state.line for state in done.shown)
     ]
     payload = {
         "planes": _slices(done),
@@ -190,9 +195,9 @@ def render(done: Shimmed, run: Mapping[str, Any]) -> str:
         "spectrum": {"x": ppm.round(4).tolist(), "y": [s.astype(np.float32).tolist() for s in spectra]},
     }
     rows = [
-        ("Linewidth (Hz)", *(f"{float(x.fwhm):.1f}" for x in (found.line_before, base.line, found.line))),
-        ("Field SD (Hz)", f"{float(np.std(found.field_before)):.1f}", f"{base.sd:.1f}", f"{found.sd:.1f}"),
-        ("Volume kept (%)", *(f"{100 * float(x):.0f}" for x in (found.kept_before, base.kept, found.kept))),
+        ("Linewidth (Hz)", *(f"{float(x.line.fwhm):.1f}" for x in done.shown)),
+        ("Field SD (Hz)", *(f"{float(x.sd):.1f}" for x in done.shown)),
+        ("Volume kept (%)", *(f"{100 * float(x.kept):.0f}" for x in done.shown)),
         *((f"CRLB of {n} (%)", *(f"{100 * float(b[i]):.1f}" for b in done.bounds)) for i, n in enumerate(done.chosen)),
     ]
     return page(
@@ -203,5 +208,6 @@ def render(done: Shimmed, run: Mapping[str, Any]) -> str:
         rows=rows,
         currents=_currents(done),
         notes=done.notes,
+        total_at_limit=bool(done.found.total_at_limit),
         payload=script_json(finite(payload)),
     )

@@ -36,6 +36,18 @@ def test_soft_box_is_the_box_in_the_limit_and_differentiable():
     slope = jax.grad(volume)(box.size)
     step = 0.01 * jnp.asarray([1.0, 0.0, 0.0])
     np.testing.assert_allclose(slope[0], (volume(box.size + step) - volume(box.size - step)) / 0.02, rtol=1e-4)
+
+    near = jnp.asarray(corner + np.random.default_rng(0).normal(0, 2.0, (50, 3)))
+
+    def member(centre, turn):
+        return Cuboid(centre, box.size, turn).inside(near, edge=2.0).sum()
+
+    for argument, steps in ((0, np.eye(3)), (1, np.eye(9).reshape(9, 3, 3)[:4])):
+        at = [box.centre, box.rotation]
+        found = jax.grad(member, argument)(*at)
+        for one in 1e-5 * jnp.asarray(steps):
+            ends = [member(*[x + s * one if i == argument else x for i, x in enumerate(at)]) for s in (1, -1)]
+            np.testing.assert_allclose(jnp.sum(found * one), 0.5 * (ends[0] - ends[1]), rtol=1e-5, atol=1e-12)
     with pytest.raises(ValueError, match="three positive lengths"):
         Cuboid([0, 0, 0], [10, 0, 10])
 
@@ -62,6 +74,13 @@ def test_geometry_of_files():
     spar = cuboid_of_spar(header)
     np.testing.assert_allclose(spar.centre, [-7.0, 4.0, 0.0])  # left and posterior are negative in RAS+
     np.testing.assert_allclose(spar.size, [20.0, 25.0, 30.0])
+    turned = header | {"lr_angulation": 10.0, "ap_angulation": -20.0, "cc_angulation": 35.0}
+    # RAS+: x and y of the scanner's left-posterior-superior frame change their sign, z does not (as spec2nii)
+    (cx, cy, cz), (sx, sy, sz) = np.cos(np.deg2rad([-10, 20, 35])), np.sin(np.deg2rad([-10, 20, 35]))
+    x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    np.testing.assert_allclose(cuboid_of_spar(turned).rotation, x @ y @ z, atol=1e-12)
     with pytest.raises(ValueError, match="SPAR header"):
         cuboid_of_spar({"lr_size": 20.0})
 
@@ -88,6 +107,14 @@ def test_measured_channels_are_read_between_the_points_of_their_maps():
     np.testing.assert_allclose(coils.maps(place), ideal.maps(place), atol=1e-9)
     with pytest.raises(ValueError, match="reaches outside the maps"):
         coils.maps(jnp.asarray([[0.0, 0.0, 200.0]]))
+    volumes = volumes.copy()
+    volumes[:, :, :4, 1] = np.nan  # a channel without numbers at the bottom
+    holed = MeasuredCoils(volumes, field_map.affine, ideal.names[1:])
+    bottom = field_map.positions[12, 12, [1, 3, 4, 9]]
+    np.testing.assert_array_equal(holed.covers(bottom), [False, False, True, True])
+    np.testing.assert_allclose(holed.maps(bottom[2:]), ideal.maps(jnp.asarray(bottom[2:])), atol=1e-9)
+    with pytest.raises(ValueError, match="a channel has no number"):
+        holed.maps(bottom)
     with pytest.raises(ValueError, match="wanted 3 names, found 2"):
         MeasuredCoils(volumes, field_map.affine, ("a", "b"))
 
@@ -103,8 +130,11 @@ def test_batch_of_regions_is_filled_up_without_weight():
         region_of_mask(field_map, np.ones((2, 2, 2)), Harmonics(1))
 
 
-def _write(path, volume, sidecar=None):
-    path.write_bytes(gzip.decompress(nifti_bytes(volume, np.diag([4.0, 4.0, 4.0, 1.0]))))
+GRID = np.diag([4.0, 4.0, 4.0, 1.0])
+
+
+def _write(path, volume, sidecar=None, affine=GRID):
+    path.write_bytes(gzip.decompress(nifti_bytes(volume, affine)))
     if sidecar is not None:
         path.with_suffix(".json").write_text(sidecar)
     return path
@@ -117,12 +147,26 @@ def test_units_of_field_maps(tmp_path):
     echoes = '{"EchoTime1": 0.00519, "EchoTime2": 0.00765, "Manufacturer": "Siemens", "ImageType": ["P", "PHASE"]}'
     siemens = read_field_map(_write(tmp_path / "si.nii", field * 2 * 4096 * 0.00246, echoes))
     np.testing.assert_allclose(siemens.field, field, atol=1e-3)
+    with pytest.raises(FormatError, match="the raw steps"):
+        read_field_map(_write(tmp_path / "raw.nii", np.linspace(0, 4095, 60).reshape(3, 4, 5), echoes))
+    angular = '{"Units": "rad/s", "MagneticFieldStrength": 7}'
+    angular = read_field_map(_write(tmp_path / "rads.nii", field * 2 * np.pi, angular))
+    np.testing.assert_allclose(angular.field, field, atol=1e-4)
+    assert angular.field_strength == 7.0 and hz.field_strength is None
     rad = read_field_map(_write(tmp_path / "rad.nii", field * 2 * np.pi * 0.002), unit="rad", echo_difference=0.002)
     np.testing.assert_allclose(rad.field, field, atol=1e-4)
-    with pytest.raises(FormatError, match="say which: hz, rad, siemens"):
+    with pytest.raises(FormatError, match="say which: hz, rad, rad/s, siemens"):
         read_field_map(_write(tmp_path / "none.nii", field))
-    with pytest.raises(FormatError, match="echo time difference"):
+    with pytest.raises(FormatError, match="--echo-difference-ms"):
         read_field_map(tmp_path / "none.nii", unit="rad")
+    with pytest.raises(FormatError, match="Units 'tesla'"):
+        read_field_map(_write(tmp_path / "tesla.nii", field, '{"Units": "Tesla"}'))
+    empty = _write(tmp_path / "empty.nii", 0 * field)
+    with pytest.raises(FormatError, match="no voxel with a field"):
+        read_field_map(tmp_path / "none.nii", unit="rad", echo_difference=0.002, mask=empty)
+    with pytest.raises(FormatError, match="another position or orientation"):
+        moved = GRID + np.eye(4, k=3)
+        read_field_map(tmp_path / "hz.nii", mask=_write(tmp_path / "moved.nii", np.ones(field.shape), affine=moved))
     with pytest.raises(FormatError, match="wanted the field map's"):
         read_field_map(tmp_path / "hz.nii", mask=_write(tmp_path / "m.nii", np.ones((2, 2, 2))))
 

@@ -3,11 +3,30 @@
 import csv
 import gzip
 import json
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
+import yaml
 
+from mrsjax.acquisition.shimming import (
+    Cuboid,
+    Harmonics,
+    InversePeak,
+    Linewidth,
+    MeanSquare,
+    MeasuredCoils,
+    predict,
+    region,
+)
+from mrsjax.acquisition.shimming.voxel import rotation
+from mrsjax.cli.shim import OBJECTIVES
+from mrsjax.cli.shim_job import _objective, _region
+from mrsjax.core import FIDs, Sampling
+from mrsjax.core.data import Acquisition
+from mrsjax.io import write
+from mrsjax.io.field_map import read_field_map, read_image
 from mrsjax.io.volume import nifti_bytes
 from tests.acquisition.fields import sinus
 
@@ -22,6 +41,11 @@ def files(tmp_path_factory):
     (folder / "map.json").write_text('{"Units": "Hz"}')
     (folder / "mask.nii.gz").write_bytes(nifti_bytes(field_map.known, field_map.affine))
     (folder / "bare.nii").write_bytes((folder / "map.nii").read_bytes())
+    (folder / "map7.nii").write_bytes((folder / "map.nii").read_bytes())
+    (folder / "map7.json").write_text('{"Units": "Hz", "MagneticFieldStrength": 7}')
+    place = field_map.positions
+    coils = np.stack([place[..., 0], place[..., 1], place[..., 2]], axis=-1)
+    (folder / "coils.nii.gz").write_bytes(nifti_bytes(coils, field_map.affine))
     return folder
 
 
@@ -54,6 +78,68 @@ def test_from_a_map_to_currents_maps_and_a_page(files, scans, command, tmp_path)
     np.testing.assert_allclose([columns[c].sum() for c in ("before", "least_squares", "after")], 1.0, atol=1e-3)
 
 
+def test_measured_channels_and_the_peak_to_the_end(files, scans, command, tmp_path):
+    """What was optimised on some points is reported on others, finer ones."""
+    out = tmp_path / "done"
+    arguments = [
+        "shim", files / "map7.nii", "--mask", files / "mask.nii.gz", "--voxel", VOXEL, "--coils", files / "coils.nii.gz",
+        "--objective", "peak", "--starts", "2", "--limit", "channel3=-5:0.5", "--limit", "channel2=0", "--total-limit", "0.2",
+        "--metabolites", "glutamate", "--basis", scans["basis"], "-o", out,
+    ]  # fmt: skip
+    code, _, errors = command(*arguments)
+    assert code == 0, errors
+    assert "the map was measured at 7 T, the basis is for 2.9 T" in errors
+    assert "the sum of the currents is at its limit" in errors
+    numbers = json.loads((out / "currents.json").read_text())
+    currents = np.array([r["current"] for r in numbers["currents"]])
+    assert [r["channel"] for r in numbers["currents"]] == ["frequency", "channel1", "channel2", "channel3"]
+    assert currents[2] == 0 and -5 <= currents[3] <= 0.5
+    np.testing.assert_allclose(np.abs(currents[1:]).sum(), 0.2, rtol=1e-4)
+    assert numbers["total_at_limit"] and set(numbers["crlb_percent"]) == {"glutamate"}
+    field_map = read_field_map(files / "map7.nii", mask=files / "mask.nii.gz")
+    coils = MeasuredCoils(*read_image(files / "coils.nii.gz"))
+    fine = region(field_map, Cuboid([5, 30, 0], [20, 20, 20]), coils, points=16)
+    judged = predict(fine, currents)
+    np.testing.assert_allclose(numbers["linewidth_hz"]["after"], judged.line.fwhm, rtol=1e-6)
+    np.testing.assert_allclose(numbers["field_sd_hz"]["after"], judged.sd, rtol=1e-6)
+    record = yaml.safe_load((out / "run.yaml").read_text())
+    assert {k: Path(v["path"]).name for k, v in record["files"].items()} == {
+        "fieldmap": "map7.nii", "mask": "mask.nii.gz", "basis": Path(scans["basis"]).name, "coils": "coils.nii.gz",
+    }  # fmt: skip
+
+
+def test_voxels_of_all_kinds(files, tmp_path):
+    """Numbers, a mask, NIfTI-MRS of one voxel; an MRSI has no single one."""
+    field_map, coils = read_field_map(files / "map.nii"), Harmonics(1)
+    by_numbers, points = _region((5.0, 30.0, 0.0, 20.0, 18.0, 16.0, 10.0, 0.0, 0.0), field_map, coils)
+    np.testing.assert_allclose(by_numbers.rotation, rotation([10.0, 0.0, 0.0]))
+    assert len(points.field) == 1000
+    none, inside = _region(files / "mask.nii.gz", field_map, coils)
+    assert none is None and len(inside.field) == field_map.known[sinus().known].sum()
+    affine = np.diag([20.0, 18.0, 16.0, 1.0])
+    affine[:3, 3] = 5.0, 30.0, 0.0
+    sampling = Sampling(8e-4, 123.25e6, 64)
+    for name, shape in (("svs", ()), ("mrsi", (2, 3, 1))):
+        dims = ("x", "y", "z") if shape else ()
+        write(
+            FIDs(np.ones((*shape, 64), complex), sampling, dims, Acquisition(affine=affine)),
+            tmp_path / f"{name}.nii.gz",
+        )
+    box, _ = _region(tmp_path / "svs.nii.gz", field_map, coils)
+    np.testing.assert_allclose([box.centre, box.size], [[5, 30, 0], [20, 18, 16]], atol=1e-4)
+    with pytest.raises(ValueError, match="holds 6 voxels; wanted one"):
+        _region(tmp_path / "mrsi.nii.gz", field_map, coils)
+
+
+def test_words_become_objectives():
+    options = {"huber_hz": 7.0, "level": 60.0}
+    bound = MeanSquare()
+    found = {word: _objective(options | {"objective": word}, bound) for word in OBJECTIVES}
+    assert found["crlb"] is bound and found["huber"].width == 7.0 and found["percentile"].level == 0.6
+    kinds = {"mean-square": MeanSquare, "linewidth": Linewidth, "peak": InversePeak}
+    assert all(type(found[word]) is kind for word, kind in kinds.items())
+
+
 BAD = {
     "nothing there": (["nowhere.nii", "--voxel", VOXEL], "nothing there"),
     "voxel": (["map.nii", "--voxel", "1,2,3"], "--voxel: wanted 6 or 9 numbers"),
@@ -61,10 +147,11 @@ BAD = {
     "far": (["map.nii", "--voxel", "500,0,0,20,20,20"], "the field is known in 0% of the box"),
     "coils": (["map.nii", "--voxel", VOXEL, "--coils", "bruker:2"], "--coils: wanted plain, siemens, ge or philips"),
     "channel": (["map.nii", "--voxel", VOXEL, "--limit", "W=3"], "W is no channel of"),
-    "limit": (["map.nii", "--voxel", VOXEL, "--limit", "X"], "--limit: wanted NAME=VALUE"),
-    "unit": (["bare.nii", "--voxel", VOXEL], "say which: hz, rad, siemens"),
+    "limit": (["map.nii", "--voxel", VOXEL, "--limit", "X"], "--limit: wanted NAME=VALUE or NAME=LOW:HIGH"),
+    "unit": (["bare.nii", "--voxel", VOXEL], "say which: hz, rad, rad/s, siemens"),
     "image": (["map.json", "--voxel", VOXEL], "wanted a NIfTI-1 or NIfTI-2 image"),
     "metabolite": (["map.nii", "--voxel", VOXEL, "--objective", "crlb", "--metabolites", "Unobtainium"], "Unobtainium not among"),
+    "total": (["map.nii", "--voxel", VOXEL, "--total-limit", "9"], "total limit: wanted channels of one unit"),
 }  # fmt: skip
 
 

@@ -298,6 +298,7 @@ def samples(make_fids, make_basis):
         "raw": (written("a.raw", make_fids(n_points=64)), io.read),
         "raw_alone": (raw_alone, read_raw_alone),
         "basis": (written("a.basis", make_basis(64)), io.read_basis),
+        "basis_nifti": (written("a.nii", make_basis(64)), io.read_basis),
         "fsl_folder": (written("fsl", make_basis(64)), io.read_basis),
         "jmrui": (written("a.txt", make_fids(("spectrum",), (2,), n_points=32)), io.read),
         "sdat": (_sdat, io.read),

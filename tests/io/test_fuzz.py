@@ -27,6 +27,7 @@ READERS = (
     "raw",
     "raw_alone",
     "basis",
+    "basis_nifti",
     "fsl_folder",
     "jmrui",
     "sdat",

@@ -84,6 +84,19 @@ def test_basis_round_trip(tmp_path, make_basis, name, ppm_ref):
         assert again.origin.echo_time == pytest.approx(0.035) and again.origin.sequence == "PRESS"
 
 
+@pytest.mark.parametrize("name, entries", [("a.nii", 3), ("a.nii.gz", 3), ("one.nii.gz", 1)])
+def test_basis_in_nifti_mrs_loses_nothing(tmp_path, make_basis, name, entries):
+    basis = make_basis(ppm_ref=4.68)
+    basis = basis.select(basis.names[:entries])
+    io.write_basis(basis, tmp_path / name)
+    again = io.read_basis(tmp_path / name)
+    assert again.names == basis.names and np.array_equal(again.fids, basis.fids)
+    same_sampling(again.sampling, basis.sampling, ppm_ref=True)
+    assert (again.origin.sequence, again.origin.echo_time, again.origin.linewidth) == ("PRESS", 0.035, 2.5)
+    with pytest.raises(io.FormatError, match="wanted time-domain data"):
+        io.read(tmp_path / name)
+
+
 def test_basis_file_has_the_scale_and_sign_of_lcmodel(tmp_path, make_basis):
     """The numbers themselves: 2.008 ppm is at +f on disk, and the sum over k of |S|^2 equals that over t of |s|^2."""
     basis = make_basis(256)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.accuracy.shim_dipole import ball, cylinder, sphere
 from mrsjax.core import Sampling
 from mrsjax.physics import (
     CONVENTIONS,
@@ -63,45 +64,19 @@ def test_measured_siemens_channels_are_our_harmonics(shared_data):
         assert abs(abs(row.units_per_current) - 1.0) < 0.05, row
 
 
-def _ball(n, radius, fine=4):
-    """Volume fraction of each voxel inside a sphere about the middle of the grid."""
-    axis = (np.arange(n * fine) - (n * fine - 1) / 2) / fine
-    x, y, z = np.meshgrid(axis, axis, axis, indexing="ij")
-    inside = (x**2 + y**2 + z**2 < radius**2).astype(float)
-    return inside.reshape(n, fine, n, fine, n, fine).mean(axis=(1, 3, 5))
-
-
 def test_field_of_a_sphere():
-    n, radius = 48, 7.0
-    chi = _ball(n, radius)
-    axis = np.arange(n) - (n - 1) / 2
-    x, y, z = np.meshgrid(axis, axis, axis, indexing="ij")
-    r = np.sqrt(x**2 + y**2 + z**2)
-    field = np.asarray(dipole_field(jnp.asarray(chi), jnp.ones(3)))
-    wanted = (radius / r) ** 3 / 3 * (3 * (z / r) ** 2 - 1)
-    outside = (r > radius + 1.5) & (r < 20)
-    error = np.sqrt(np.mean((field - wanted)[outside] ** 2) / np.mean(wanted[outside] ** 2))
+    field, r, error = sphere()
     assert error < 0.03, error
-    assert np.abs(field[r < radius - 2]).max() < 0.02  # Lorentz-corrected
-    turned = np.asarray(dipole_field(jnp.asarray(chi), jnp.ones(3), direction=(1.0, 0.0, 0.0)))
+    assert np.abs(field[r < 5.0]).max() < 0.02  # Lorentz-corrected
+    turned = np.asarray(dipole_field(jnp.asarray(ball(48, 7.0)), jnp.ones(3), direction=(1.0, 0.0, 0.0)))
     np.testing.assert_allclose(turned, np.moveaxis(field, 2, 0).transpose(0, 2, 1), atol=1e-6)
-    wrapped = np.asarray(dipole_field(jnp.asarray(chi), jnp.ones(3), padding=(1, 1, 1)))
-    assert np.sqrt(np.mean((wrapped - wanted)[outside] ** 2) / np.mean(wanted[outside] ** 2)) > 1.5 * error
+    assert sphere((1, 1, 1))[2] > 1.5 * error
 
 
 def test_field_of_a_cylinder_across_the_field():
-    n, radius, fine = 96, 8.0, 6
-    axis = (np.arange(n * fine) - (n * fine - 1) / 2) / fine
-    inside = (axis[:, None] ** 2 + axis[None] ** 2 < radius**2).astype(float)
-    chi = np.repeat(inside.reshape(n, fine, n, fine).mean(axis=(1, 3))[:, None, :], 2, axis=1)  # along y, B0 along z
-    field = np.asarray(dipole_field(jnp.asarray(chi), jnp.ones(3), padding=(3, 1, 3)))[:, 0]
-    x, z = np.meshgrid(np.arange(n) - (n - 1) / 2, np.arange(n) - (n - 1) / 2, indexing="ij")
-    r2 = x**2 + z**2
-    wanted = 0.5 * radius**2 / r2 * (z**2 - x**2) / r2
-    outside = (r2 > (radius + 1.5) ** 2) & (r2 < 30**2)
-    error = np.sqrt(np.mean((field - wanted)[outside] ** 2) / np.mean(wanted[outside] ** 2))
+    field, r, error = cylinder()
     assert error < 0.03, error
-    np.testing.assert_allclose(field[r2 < (radius - 2) ** 2], -1 / 6, atol=0.02)
+    np.testing.assert_allclose(field[r < 6.0], -1 / 6, atol=0.02)
 
 
 def _points(r=700):

@@ -11,6 +11,8 @@ from mrsjax.acquisition.shimming.objectives import LostVolume as LostVolume
 from mrsjax.acquisition.shimming.objectives import MeanSquare as MeanSquare
 from mrsjax.acquisition.shimming.objectives import Objective as Objective
 from mrsjax.acquisition.shimming.objectives import Percentile as Percentile
+from mrsjax.acquisition.shimming.prediction import Prediction as Prediction
+from mrsjax.acquisition.shimming.prediction import predict as predict
 from mrsjax.acquisition.shimming.quadratic import Limits as Limits
 from mrsjax.acquisition.shimming.quadratic import bounded_quadratic as bounded_quadratic
 from mrsjax.acquisition.shimming.region import Region as Region

@@ -7,9 +7,10 @@ import abc
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from scipy.ndimage import map_coordinates
 
+from mrsjax.core.field_map import known_at, nearest_known
 from mrsjax.physics.solid_harmonics import CONVENTIONS, Convention, harmonic_names, shim_fields
 
 #: Name and unit of the receiver's and transmitter's frequency, a channel that shifts the whole field.
@@ -59,10 +60,12 @@ class MeasuredCoils(Coils):
 
     **Arguments:** `volumes` (x, y, z, k); `affine`: voxel indices to mm; `names`: of the k channels; `unit`: of their current.
 
-    Between grid points the maps are interpolated linearly; a position outside the grid raises `ValueError`.
+    Between grid points the maps are interpolated linearly; where a channel is not a number its field is unknown. A position outside the grid or nearest
+    to an unknown point raises `ValueError`.
     """
 
     volumes: Float[np.ndarray, "x y z k"]
+    known: Bool[np.ndarray, "x y z"]
     affine: Float[np.ndarray, "4 4"]
     names: tuple[str, ...] = eqx.field(static=True)
     units: tuple[str, ...] = eqx.field(static=True)
@@ -71,15 +74,17 @@ class MeasuredCoils(Coils):
         if volumes.ndim != 4:
             raise ValueError(f"coil maps: wanted (x, y, z, channels), found shape {volumes.shape}")
         k = volumes.shape[3]
-        self.volumes, self.affine = np.nan_to_num(np.asarray(volumes, dtype=float)), np.asarray(affine, dtype=float)
+        self.affine, self.known = np.asarray(affine, dtype=float), np.all(np.isfinite(volumes), axis=3)
+        if not self.known.any():
+            raise ValueError("coil maps: no point has a number for every channel")
+        self.volumes = nearest_known(np.asarray(volumes, dtype=float), self.known, self.affine)
         found = tuple(f"channel{i + 1}" for i in range(k)) if names is None else tuple(names)
         if len(found) != k:
             raise ValueError(f"coil maps: wanted {k} names, found {len(found)}")
         self.names, self.units = (FREQUENCY[0], *found), (FREQUENCY[1], *([unit] * k))
 
     def covers(self, position):
-        index, limit = self._index(position), np.array(self.volumes.shape[:3])[:, None] - 0.5
-        return np.all((index >= -0.5) & (index <= limit), axis=0)
+        return known_at(self._index(position), self.known)
 
     def _index(self, position):
         return np.linalg.solve(self.affine[:3, :3], (np.asarray(position) - self.affine[:3, 3]).T)
@@ -87,7 +92,9 @@ class MeasuredCoils(Coils):
     def maps(self, position):
         index = self._index(position)
         if not np.all(self.covers(position)):
-            raise ValueError("coil maps: the voxel reaches outside the maps; measure them over the whole volume")
+            raise ValueError(
+                "coil maps: the voxel reaches outside the maps, or where a channel has no number; measure them over the whole volume"
+            )
         fields = [
             map_coordinates(self.volumes[..., c], index, order=1, mode="nearest") for c in range(self.volumes.shape[3])
         ]

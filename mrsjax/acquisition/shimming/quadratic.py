@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from mrsjax.inference.linalg import eliminate
+from mrsjax.inference.linalg import eliminate, masked
 
 
 class Limits(NamedTuple):
@@ -23,10 +23,11 @@ class Limits(NamedTuple):
 
 
 class Minimum(NamedTuple):
-    """Minimiser of a quadratic program, duality gap relative to the scale of the objective, iterations."""
+    """Minimiser of a quadratic program, duality gap relative to the scale of the objective, the gap at which it stops, iterations."""
 
     x: Float[Array, " k"]
     gap: Float[Array, ""]
+    stop: Float[Array, ""]
     iterations: Int[Array, ""]
 
 
@@ -34,38 +35,44 @@ def bounded_quadratic(gram: Float[Array, "k k"], b: Float[Array, " k"], limits: 
     """argmin x' gram x / 2 - b' x within limits, gram symmetric positive definite.
 
     A total limit sum |x| <= L is written with t >= |x|, sum t <= L. Primal-dual interior point with Mehrotra's predictor and corrector on
-    unknowns scaled to a unit diagonal; stops at a relative gap of 1e-12 (64 eps in single precision) or after 60 steps.
+    unknowns scaled to a unit diagonal; stops at a relative gap of 1e-12 (64 eps in single precision) or after 60 steps. An unknown whose two limits
+    are equal is held there.
     """
     k = b.shape[0]
+    held = limits.lower == limits.upper
+    fixed = jnp.where(held, limits.lower, 0.0)
+    gram, b = masked(gram, ~held), jnp.where(held, 0.0, b - gram @ fixed)
+    lower, upper = jnp.where(held, -jnp.inf, limits.lower), jnp.where(held, jnp.inf, limits.upper)
     scale = lax.rsqrt(jnp.maximum(jnp.diagonal(gram), jnp.finfo(gram.dtype).tiny))
     g = gram * scale[:, None] * scale
     size = jnp.maximum(jnp.max(jnp.abs(b * scale)), jnp.finfo(gram.dtype).tiny)  # the unknowns are of this size
     b = b * scale / size
-    bounds = [x / (scale * size) for x in (limits.upper, -limits.lower)]
+    bounds = [x / (scale * size) for x in (upper, -lower)]
     eye, zero = jnp.eye(k, dtype=g.dtype), jnp.zeros((k, k), g.dtype)
     rows, right = jnp.concatenate([eye, -eye]), jnp.concatenate(bounds)
     if limits.total is not None:
         g = jnp.block([[g, zero], [zero, zero]])
         b = jnp.concatenate([b, jnp.zeros(k, g.dtype)])
-        counted = jnp.where(limits.counted, scale, 0.0)
+        counted = jnp.where(limits.counted & ~held, scale, 0.0)
         sums = jnp.concatenate([jnp.zeros(k, g.dtype), counted])[None] * size
+        left = limits.total - jnp.sum(jnp.where(limits.counted, jnp.abs(fixed), 0.0))
         largest = jnp.concatenate([zero, eye], axis=1)  # keeps t bounded where it does not count
         rows = jnp.concatenate(
-            [jnp.pad(rows, ((0, 0), (0, k))), jnp.block([[eye, -eye], [-eye, -eye]]), sums / limits.total, largest]
+            [jnp.pad(rows, ((0, 0), (0, k))), jnp.block([[eye, -eye], [-eye, -eye]]), sums / left, largest]
         )
         right = jnp.concatenate([right, jnp.zeros(2 * k, g.dtype), jnp.ones(1, g.dtype), jnp.full(k, 1e3, g.dtype)])
     absent = ~jnp.isfinite(right)
     rows, right = jnp.where(absent[:, None], 0.0, rows), jnp.where(absent, 1.0, right)
-    x, gap, iterations = _interior_point(g, b, rows, right)
-    x = x[:k] * scale * size
-    return Minimum(jnp.clip(x, limits.lower, limits.upper), gap, iterations)
+    x, gap, stop, iterations = _interior_point(g, b, rows, right)
+    x = jnp.where(held, fixed, x[:k] * scale * size)
+    return Minimum(jnp.clip(x, limits.lower, limits.upper), gap, stop, iterations)
 
 
 def _interior_point(g, b, rows, right):
     """min x'gx/2 - b'x subject to rows x <= right, from x = 0."""
     m = len(right)
     eps = jnp.finfo(g.dtype).eps
-    stop = jnp.maximum(1e-12, 64 * eps)
+    stop = jnp.asarray(max(1e-12, 64 * float(eps)), g.dtype)
     # channels that are alike in a region (Z in one axial slice) leave g singular: of all solutions a small one
     g = g + jnp.maximum(1e-11, 8 * eps) * jnp.eye(len(b), dtype=g.dtype)
 
@@ -99,4 +106,4 @@ def _interior_point(g, b, rows, right):
     one = jnp.ones(m, g.dtype)
     start = (jnp.zeros_like(b), jnp.maximum(right, one), one, jnp.asarray(jnp.inf, g.dtype), jnp.int32(0))
     x, _, _, gap, i = lax.while_loop(lambda v: (v[3] > stop) & (v[4] < 60), step, start)
-    return x, gap, i
+    return x, gap, stop, i

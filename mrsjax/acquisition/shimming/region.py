@@ -6,11 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.ndimage import distance_transform_edt, map_coordinates
+from scipy.ndimage import map_coordinates
 
 from mrsjax.acquisition.shimming.coils import Coils
 from mrsjax.acquisition.shimming.voxel import Cuboid
-from mrsjax.core.field_map import FieldMap
+from mrsjax.core.field_map import FieldMap, known_at, nearest_known
 
 
 class Region(eqx.Module):
@@ -85,18 +85,8 @@ def interpolate(field_map: FieldMap, position: np.ndarray) -> tuple[np.ndarray, 
     """Field (Hz) at positions (r, 3) in mm, and whether it is known there."""
     affine = field_map.affine
     index = np.linalg.solve(affine[:3, :3], (position - affine[:3, 3]).T)
-    nearest = np.rint(index).astype(int)
-    limit = np.array(field_map.field.shape)[:, None]
-    known = np.all((nearest >= 0) & (nearest < limit), axis=0)
-    known[known] = field_map.known[tuple(nearest[:, known])]
-    filled = field_map.field
-    if not field_map.known.all():
-        source = distance_transform_edt(
-            ~field_map.known, sampling=field_map.voxel_size, return_distances=False, return_indices=True
-        )
-        assert source is not None
-        filled = filled[tuple(source)]
-    return map_coordinates(filled.astype(float), index, order=1, mode="nearest"), known
+    filled = nearest_known(field_map.field.astype(float), field_map.known, affine)
+    return map_coordinates(filled, index, order=1, mode="nearest"), known_at(index, field_map.known)
 
 
 def stack(regions: list[Region]) -> Region:

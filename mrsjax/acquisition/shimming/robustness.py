@@ -37,10 +37,9 @@ def perturbed(
     keys = jax.random.split(key, 3)
     shifts = motion * np.asarray(jax.random.normal(keys[0], (n, 3)))
     angles = turn * np.asarray(jax.random.normal(keys[1], (n, 3)))
-    fields = []
-    for shift, angle in zip(shifts, angles, strict=True):
-        moved = (place - centre) @ rotation(angle).T + centre + shift
-        field, known = interpolate(field_map, moved)
-        fields.append(np.where(known, field, np.asarray(region.field)))
-    drawn = jnp.asarray(np.stack(fields)) + noise * jax.random.normal(keys[2], (n, len(place)))
+    turns = np.stack([rotation(angle) for angle in angles])
+    moved = np.einsum("ri,nji->nrj", place - centre, turns) + centre + shifts[:, None]
+    field, known = interpolate(field_map, moved.reshape(-1, 3))
+    carried = np.where(known.reshape(n, -1), field.reshape(n, -1), np.asarray(region.field))
+    drawn = jnp.asarray(carried) + noise * jax.random.normal(keys[2], (n, len(place)))
     return drawn, jnp.broadcast_to(coils.maps(region.position), (n, *region.maps.shape))

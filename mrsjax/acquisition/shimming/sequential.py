@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Complex, Float, Key
 
+from mrsjax.acquisition.shimming.solvers import ShimStatus
 from mrsjax.core.sampling import Sampling
 from mrsjax.inference.linalg import solve
 from mrsjax.physics.dephasing import histogram_sum
@@ -21,15 +23,23 @@ _MOST = 32
 _FIRST, _KEPT, _LAST = 6, 5, 14
 
 
+def _number(x) -> Float[Array, ""]:
+    return jnp.asarray(x, jnp.result_type(float))
+
+
 class Specimen(eqx.Module):
-    """The sample of a spectrometer: `weight` (r,) of its points, sum 1; `maps` (r, k): field of each channel, Hz for one unit, at the points; the FIDs'
-    `sampling`; `spread`: expected currents of the unknown field, one standard deviation for each channel.
+    """What is known of a spectrometer and its sample: `weight` (r,) of its points, sum 1; `maps` (r, k): field of each channel, Hz for one unit, at the points;
+    `spread`: expected currents of the unknown field, for each channel; the FIDs' `sampling`; `lorentz`: expected homogeneous FWHM, Hz, and `lorentz_sd` of
+    its logarithm; `model_error`: what the model leaves out (cross-talk, higher orders), relative to the amplitude.
     """
 
     weight: Float[Array, " r"]
     maps: Float[Array, "r k"]
     spread: Float[Array, " k"]
     sampling: Sampling
+    lorentz: Float[Array, ""] = eqx.field(converter=_number)
+    lorentz_sd: Float[Array, ""] = eqx.field(converter=_number)
+    model_error: Float[Array, ""] = eqx.field(converter=_number)
 
     def decay(
         self, currents: Float[Array, " k"], lorentz: Float[Array, ""]
@@ -64,9 +74,11 @@ def infer(
 ) -> Belief:
     """The field's currents d from m FIDs acquired at known shim settings, each of one line with the decay of d + setting.
 
-        minimise sum_i |abs(fid_i) / a - decay(d + setting_i, lorentz)|^2 / sigma^2 + |d / spread|^2,   a the common amplitude
+        minimise sum_i |a decay(d + setting_i, w) - m_i|^2 / (sigma^2 + model_error^2)
+                 + |d / (2 spread)|^2 + (log(w / lorentz) / lorentz_sd)^2 + (log(a) / 0.1)^2
 
-    by Levenberg-Marquardt from `starts` random d (and those of `known`), of which the best five are followed to the end. Magnitudes are free of the phase and frequency of each acquisition; the
+    over d, the homogeneous width w (Hz) and the amplitude a; m_i = sqrt(|fid_i|^2 - 2 noise_sd^2) (0 where negative) and sigma = noise_sd, both over the
+    mean of the first points of all m_i; by Levenberg-Marquardt from `starts` random d (and those of `known`), of which the best five are followed to the end. Magnitudes are free of the phase and frequency of each acquisition; the
     signs that one magnitude cannot tell come from the settings.
 
     **Raises:** `ValueError` for more than 32 acquisitions.
@@ -85,7 +97,7 @@ def infer(
     draws = np.array(reach * sample.spread * jax.random.normal(key, (starts, k)))
     if known is not None:
         draws[: len(known.currents) // 2] = np.asarray(known.currents)[: len(known.currents) // 2]
-    theta = np.concatenate([draws, np.full((starts, 2), [np.log(0.5), 0.0])], axis=1)
+    theta = np.concatenate([draws, np.full((starts, 2), [np.log(float(sample.lorentz)), 0.0])], axis=1)
     theta, cost = _minimise(sample, data / amplitude, padded, np.int32(m), noise_sd / amplitude, theta)
     return Belief(theta[:, :k], jnp.exp(theta[:, k]), cost)
 
@@ -94,11 +106,9 @@ def infer(
 def _minimise(sample: Specimen, data, settings, count, sigma, theta):
     """The best ends of all starts (currents, log lorentz, log amplitude) and their costs, in the order of the cost."""
     k = settings.shape[1]
-
-    # what the model leaves out (cross-talk, higher orders) counts as 1 % of the signal
-    scale = jnp.sqrt(sigma**2 + 1e-4)
-    mean = jnp.zeros(k + 2).at[k].set(jnp.log(0.5))
-    sd = jnp.concatenate([2.0 * sample.spread, jnp.asarray([0.5, 0.1])])
+    scale = jnp.sqrt(sigma**2 + sample.model_error**2)
+    mean = jnp.zeros(k + 2).at[k].set(jnp.log(sample.lorentz))
+    sd = jnp.concatenate([2.0 * sample.spread, jnp.stack([sample.lorentz_sd, 0.1 * jnp.ones_like(sample.lorentz_sd)])])
 
     def evaluate(x):
         """Cost, gradient and Gauss-Newton matrix at (currents, log lorentz, log amplitude)."""
@@ -135,6 +145,16 @@ def _minimise(sample: Specimen, data, settings, count, sigma, theta):
     return x, at[0]
 
 
+class BySpectra(NamedTuple):
+    """The setting whose FID lasts longest (largest sum of |fid|), all settings in order, `ShimStatus`: converged where the last FID was good enough,
+    else the acquisitions were used up.
+    """
+
+    setting: Float[np.ndarray, " k"]
+    settings: Float[np.ndarray, "m k"]
+    status: ShimStatus
+
+
 def shim_by_spectra(
     acquire: Callable[[Float[np.ndarray, " k"]], Complex[np.ndarray, " n"]],
     sample: Specimen,
@@ -143,18 +163,16 @@ def shim_by_spectra(
     good_enough: Callable[[Complex[np.ndarray, " n"]], bool],
     most: int = 10,
     key: Key[Array, ""],
-) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "m k"]]:
+) -> BySpectra:
     """Shims a spectrometer by its spectra: acquire, infer the field through the model, go where it would vanish, repeat.
 
     **Arguments:** `acquire(setting)`: a FID at shim currents; `good_enough(fid)`: whether to stop; `most`: acquisitions. The second acquisition is a probe
     with all channels at one expected current, which tells the signs.
-
-    **Returns:** the setting whose FID lasts longest (largest sum of |fid|), and all settings in order.
     """
     settings = [np.zeros(len(sample.spread))]
     fids = [np.asarray(acquire(settings[0]))]
     belief = None
-    while len(settings) < most and not good_enough(fids[-1]):
+    while not (done := good_enough(fids[-1])) and len(settings) < most:
         if len(settings) == 1:
             settings.append(np.asarray(sample.spread) * 0.7)
         else:
@@ -163,7 +181,8 @@ def shim_by_spectra(
             settings.append(_next(belief, settings, np.asarray(sample.spread)))
         fids.append(np.asarray(acquire(settings[-1])))
     best = int(np.argmax([np.abs(f).sum() for f in fids]))
-    return settings[best], np.stack(settings)
+    status = ShimStatus.CONVERGED if done else ShimStatus.MAX_ITERATIONS
+    return BySpectra(settings[best], np.stack(settings), status)
 
 
 def _next(belief: Belief, settings: list[np.ndarray], spread: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`shim`: field and channel maps of a voxel in, currents with a prediction out."""
+"""`shim`: field and channel maps of a voxel in, currents with a prediction out; `shim_each`: of many voxels in one program."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax import lax
+from jaxtyping import Array, Float, Key
 
 from mrsjax.acquisition.shimming.coils import FREQUENCY, Coils
 from mrsjax.acquisition.shimming.objectives import MeanSquare, Objective
+from mrsjax.acquisition.shimming.prediction import Prediction, predict
 from mrsjax.acquisition.shimming.quadratic import Limits
 from mrsjax.acquisition.shimming.region import Region
 from mrsjax.acquisition.shimming.solvers import (
@@ -25,64 +27,74 @@ from mrsjax.acquisition.shimming.solvers import (
     minimise,
     normal_equations,
 )
-from mrsjax.acquisition.shimming.spectral import Line, line, volume_kept
+from mrsjax.inference.linalg import eliminate
 
 Solver = LeastSquares | SequentialQuadratic | Descent
 
 
 class ShimResult(eqx.Module):
-    """Currents and what they do.
+    """Currents and what they do; of `shim_each` with a leading axis over regions.
 
     - `currents` (k,) in `units`, channels `names`; the channel "frequency" (Hz) is the field that a change of the carrier has to take away: the
       carrier moves by minus its value.
-    - `value`, `value_before`: the objective with and without them.
-    - `field`, `field_before` (r,): Hz at the region's points. `line`, `line_before`: of a singlet (`spectral.Line`).
-    - `kept`, `kept_before`: fraction of the voxel within 12 Hz of the line's maximum.
-    - `status`: a `ShimStatus`; `iterations`; `at_limit` (k,): channels at a limit of their own; `spread` (starts,): values of all starts.
+    - `value`, `value_before`: the objective with and without them, on the points that it was optimised on.
+    - `before`, `after`: field, line, volume kept (`Prediction`) without and with them, on the same points or on those of `on`.
+    - `status`: a `ShimStatus`; `iterations`; `at_limit` (k,): channels at a limit of their own; `total_at_limit`: the sum at its limit; `spread`
+      (starts,): values of all starts.
     """
 
-    currents: Float[Array, " k"]
-    value: Float[Array, ""]
-    value_before: Float[Array, ""]
-    field: Float[Array, " r"]
-    field_before: Float[Array, " r"]
-    line: Line
-    line_before: Line
-    kept: Float[Array, ""]
-    kept_before: Float[Array, ""]
+    currents: Float[Array, "*b k"]
+    value: Float[Array, "*b"]
+    value_before: Float[Array, "*b"]
+    before: Prediction
+    after: Prediction
     status: Array
     iterations: Array
     at_limit: Array
-    spread: Float[Array, " starts"]
+    total_at_limit: Array
+    spread: Float[Array, "*b starts"]
     names: tuple[str, ...] = eqx.field(static=True)
     units: tuple[str, ...] = eqx.field(static=True)
 
-    @property
-    def sd(self) -> float:
-        """Standard deviation of the field over the points, Hz (points count alike)."""
-        return float(jnp.std(self.field))
+    def on(self, region: Region) -> ShimResult:
+        """The same currents judged on another region, of as many voxels: finer points of the same ones, which the optimiser has not seen."""
+        call = _predicted if self.currents.ndim == 1 else _predicted_each
+        made = call(region, jnp.zeros_like(self.currents)), call(region, self.currents)
+        return eqx.tree_at(lambda r: (r.before, r.after), self, made)
+
+
+_predicted = eqx.filter_jit(predict)
+_predicted_each = eqx.filter_jit(jax.vmap(predict))
 
 
 def limits_of(
     coils: Coils, limit: Mapping[str, float | tuple[float, float]] | None = None, total: float | None = None
 ) -> Limits:
-    """Limits by channel name: a number is +-, a pair lower and upper; channels without one are free. `total`: of the sum of magnitudes of all channels
-    but the frequency.
+    """Limits by channel name: a number is +-, a pair lower and upper, 0 holds the channel; channels without one are free. `total`: of the sum of
+    magnitudes of all channels but the frequency. Currents are changes: a limit of the hardware less the present current is meant.
 
-    **Raises:** `ValueError` for an unknown name, or a range that does not hold 0.
+    **Raises:** `ValueError` for an unknown name, a range that does not hold 0, or a total of channels in different units.
     """
     lower, upper = np.full(len(coils.names), -math.inf), np.full(len(coils.names), math.inf)
     for name, value in (limit or {}).items():
         if name not in coils.names:
             raise ValueError(f"limit: {name} is no channel of {', '.join(coils.names)}")
         low, high = value if isinstance(value, tuple) else (-abs(value), abs(value))
-        if not low <= 0 <= high or low == high:
+        if not low <= 0 <= high:
             raise ValueError(f"limit: {name}: wanted a range that holds 0, found {low} to {high}")
         lower[coils.names.index(name)], upper[coils.names.index(name)] = low, high
     if total is not None and not total > 0:
         raise ValueError(f"total limit: wanted a positive number, found {total}")
-    counted = jnp.asarray([n != FREQUENCY[0] for n in coils.names])
-    return Limits(jnp.asarray(lower), jnp.asarray(upper), None if total is None else jnp.asarray(float(total)), counted)
+    counted = [n != FREQUENCY[0] for n in coils.names]
+    units = dict.fromkeys(u for u, c in zip(coils.units, counted, strict=True) if c)
+    if total is not None and len(units) > 1:
+        raise ValueError(f"total limit: wanted channels of one unit, found {', '.join(units)}: their sum means nothing")
+    return Limits(
+        jnp.asarray(lower),
+        jnp.asarray(upper),
+        None if total is None else jnp.asarray(float(total)),
+        jnp.asarray(counted),
+    )
 
 
 def shim(
@@ -109,87 +121,9 @@ def shim(
 
     **Raises:** `ValueError` when `LeastSquares` is asked to solve another objective, or region and coils do not fit.
     """
-    objective = MeanSquare() if objective is None else objective
-    limits = limits_of(coils) if limits is None else limits
-    if region.maps.shape[1] != len(coils.names):
-        raise ValueError(f"region: wanted maps of {len(coils.names)} channels, found {region.maps.shape[1]}")
-    if solver is None:
-        solver = LeastSquares() if isinstance(objective, MeanSquare) else SequentialQuadratic()
-    if isinstance(solver, LeastSquares) and not isinstance(objective, MeanSquare):
-        raise ValueError("solver: LeastSquares minimises MeanSquare only; give SequentialQuadratic() or Descent(...)")
-    if isinstance(solver, LeastSquares):
-        found, values = _one(region, limits, solver), None
-    else:
-        found, values = _many(objective, region, _starts(region, limits, starts, spread, seed), limits, solver)
-    return _describe(objective, region, found, found.value[None] if values is None else values, limits, coils)
-
-
-_one = eqx.filter_jit(least_squares)
-
-
-@eqx.filter_jit
-def _many(objective, region, starts, limits, solver) -> tuple[Found, Float[Array, " starts"]]:
-    ends = jax.vmap(lambda s: minimise(objective, region, s, limits, solver))(starts)
-    best = jnp.argmin(jnp.where(jnp.isfinite(ends.value), ends.value, jnp.inf))
-    return jax.tree.map(lambda x: x[best], ends), ends.value
-
-
-def _starts(region: Region, limits: Limits, n: int, spread: float, seed: int) -> Float[Array, "n k"]:
-    base = np.asarray(_one(region, limits, LeastSquares()).currents)
-    gram = np.asarray(normal_equations(region)[0])
-    scale = 1.0 / np.sqrt(np.diag(gram))
-    values, vectors = np.linalg.eigh(gram * scale[:, None] * scale)
-    rng = np.random.default_rng(seed)
-    # directions that hardly change the field would ask for huge currents
-    strength = np.where(values > 1e-4 * values.max(), 1.0 / np.sqrt(np.maximum(values, 1e-30)), 0.0)
-    count = max(int((strength > 0).sum()), 1)
-    draws = rng.normal(size=(max(n - 3, 0), len(base))) * strength * spread / math.sqrt(count)
-    robust = _robust(region, limits, base) if n > 1 else base
-    rows = np.stack([base, robust, 0 * base, *(base + scale * (vectors @ d) for d in draws)])[:n]
-    rows = np.clip(rows, np.asarray(limits.lower), np.asarray(limits.upper))
-    if limits.total is not None:
-        counted = np.asarray(limits.counted)
-        sums = np.abs(rows[:, counted]).sum(axis=1, keepdims=True)
-        rows[:, counted] *= np.minimum(1.0, float(limits.total) / np.maximum(sums, 1e-30))
-    return jnp.asarray(rows)
-
-
-def _robust(
-    region: Region, limits: Limits, base: Float[np.ndarray, " k"], width: float = 5.0
-) -> Float[np.ndarray, " k"]:
-    """Currents of the smallest Huber norm of `width` Hz by reweighted least squares: near the narrow core of a field with far-off parts, where spectral
-    objectives have their better minima.
-    """
-    for _ in range(30):
-        size = np.abs(np.asarray(region.predicted(jnp.asarray(base))))
-        weight = region.weight * jnp.asarray(width / np.maximum(size, width))
-        base = np.asarray(_one(eqx.tree_at(lambda r: r.weight, region, weight), limits, LeastSquares()).currents)
-    return base
-
-
-@eqx.filter_jit
-def _describe(objective, region: Region, found: Found, values, limits: Limits, coils: Coils) -> ShimResult:
-    zero = jnp.zeros_like(found.currents)
-    field = region.predicted(found.currents)
-    after, before = (line(f, region.weight) for f in (field, region.field))
-    slack = 1e-6 * jnp.maximum(1.0, jnp.abs(found.currents))
-    return ShimResult(
-        found.currents,
-        found.value,
-        objective(region, zero),
-        field,
-        region.field,
-        after,
-        before,
-        volume_kept(region, field, after.peak),
-        volume_kept(region, region.field, before.peak),
-        found.status,
-        found.iterations,
-        (found.currents <= limits.lower + slack) | (found.currents >= limits.upper - slack),
-        values,
-        coils.names,
-        coils.units,
-    )
+    alone = jax.tree.map(lambda x: jnp.asarray(x)[None], region)
+    result = shim_each(alone, coils, objective, limits=limits, solver=solver, starts=starts, spread=spread, seed=seed)
+    return jax.tree.map(lambda x: x[0], result)
 
 
 def shim_each(
@@ -199,34 +133,118 @@ def shim_each(
     *,
     limits: Limits | None = None,
     solver: Solver | None = None,
-) -> Found:
-    """Dynamic shimming: one set of currents for each region of a batch (`region.stack`), slices or voxels of an MRSI, in one vmapped program.
+    starts: int = 4,
+    spread: float = 8.0,
+    seed: int = 0,
+) -> ShimResult:
+    """Dynamic shimming: one set of currents for each region of a batch (`region.stack`), slices or voxels of an MRSI, in one program vmapped over
+    regions and starts.
 
-    Gradient methods start at each region's least-squares solution. Returns `Found` with a leading axis; `currents` and `status` for each region.
-    """  # fmt: skip
+    Arguments and errors as of `shim`. Returns a `ShimResult` with a leading axis.
+    """
     objective = MeanSquare() if objective is None else objective
     limits = limits_of(coils) if limits is None else limits
+    if regions.maps.ndim != 3 or regions.maps.shape[2] != len(coils.names):
+        raise ValueError(
+            f"region: wanted maps of {len(coils.names)} channels, found {regions.maps.shape[-1]} (shape {regions.maps.shape})"
+        )
     if solver is None:
         solver = LeastSquares() if isinstance(objective, MeanSquare) else SequentialQuadratic()
-    return _each(regions, objective, limits, solver)
+    if isinstance(solver, LeastSquares):
+        if not isinstance(objective, MeanSquare):
+            raise ValueError(
+                "solver: LeastSquares minimises MeanSquare only; give SequentialQuadratic() or Descent(...)"
+            )
+        found = _exact(regions, limits, solver)
+        values = found.value[:, None]
+    else:
+        begin = _begin(regions, limits, starts, spread, jax.random.key(seed))
+        found, values = _best(objective, regions, begin, limits, solver)
+    return _describe(objective, regions, found, values, limits, (coils.names, coils.units))
 
 
 @eqx.filter_jit
-def _each(regions, objective, limits, solver) -> Found:
-    def one(region):
-        base = least_squares(region, limits, LeastSquares() if not isinstance(solver, LeastSquares) else solver)
-        if isinstance(solver, LeastSquares):
-            return base
-        return minimise(objective, region, base.currents, limits, solver)
+def _exact(regions: Region, limits: Limits, solver: LeastSquares) -> Found:
+    return jax.vmap(lambda r: least_squares(r, limits, solver))(regions)
 
-    return jax.vmap(one)(regions)
+
+@eqx.filter_jit
+def _best(objective, regions: Region, begin, limits: Limits, solver) -> tuple[Found, Float[Array, "b starts"]]:
+    def one(region, starts):
+        ends = jax.vmap(lambda s: minimise(objective, region, s, limits, solver))(starts)
+        best = jnp.argmin(jnp.where(jnp.isfinite(ends.value), ends.value, jnp.inf))
+        return jax.tree.map(lambda x: x[best], ends), ends.value
+
+    return jax.vmap(one)(regions, begin)
+
+
+@eqx.filter_jit
+def _begin(regions: Region, limits: Limits, n: int, spread: float, key: Key[Array, ""]) -> Float[Array, "b n k"]:
+    return jax.vmap(lambda region: starts_of(region, limits, n, spread, key))(regions)
+
+
+def starts_of(
+    region: Region, limits: Limits, n: int, spread: float, key: Key[Array, ""], *, width: float = 5.0
+) -> Float[Array, "n k"]:
+    """The first n of: least squares; the smallest Huber norm of `width` Hz, by 30 times reweighted least squares: near the narrow core of a field with
+    far-off parts, where spectral objectives have their better minima; no current; least squares plus the shim of a white noise field, scaled to
+    `spread` Hz over the voxel.
+    """
+
+    def reweighted(weight, _):
+        currents = least_squares(eqx.tree_at(lambda r: r.weight, region, weight), limits, LeastSquares()).currents
+        return region.weight * width / jnp.maximum(jnp.abs(region.predicted(currents)), width), currents
+
+    _, course = lax.scan(reweighted, region.weight, None, length=31 if n > 1 else 1)
+    gram, _ = normal_equations(region)
+    scale = lax.rsqrt(jnp.maximum(jnp.diagonal(gram), jnp.finfo(gram.dtype).tiny))
+    # directions that hardly change the field would ask for huge currents
+    matrix = gram * scale[:, None] * scale + 1e-4 * jnp.eye(len(scale), dtype=gram.dtype)
+    noise = jax.random.normal(key, (len(region.field), max(n - 3, 0)), gram.dtype)
+    drawn = scale[:, None] * eliminate(
+        matrix, scale[:, None] * (region.maps.T @ (jnp.sqrt(region.weight)[:, None] * noise))
+    )
+    reach = jnp.sqrt(region.weight @ (region.maps @ drawn) ** 2)
+    rows = jnp.concatenate(
+        [jnp.stack([course[0], course[-1], jnp.zeros_like(course[0])]), course[0] + (drawn * spread / reach).T]
+    )[:n]
+    rows = jnp.clip(rows, limits.lower, limits.upper)
+    if limits.total is None:
+        return rows
+    sums = jnp.sum(jnp.where(limits.counted, jnp.abs(rows), 0.0), axis=1, keepdims=True)
+    return jnp.where(limits.counted, rows * jnp.minimum(1.0, limits.total / jnp.maximum(sums, 1e-30)), rows)
+
+
+@eqx.filter_jit
+def _describe(objective, regions: Region, found: Found, values, limits: Limits, channels) -> ShimResult:
+    def one(region, found, values):
+        zero = jnp.zeros_like(found.currents)
+        slack = max(1e-6, 256 * float(jnp.finfo(found.currents.dtype).eps))
+        low, high = (jnp.where(jnp.isfinite(x), slack * jnp.abs(x), 0.0) for x in (limits.lower, limits.upper))
+        total = jnp.sum(jnp.where(limits.counted, jnp.abs(found.currents), 0.0))
+        return ShimResult(
+            found.currents,
+            found.value,
+            objective(region, zero),
+            predict(region, zero),
+            predict(region, found.currents),
+            found.status,
+            found.iterations,
+            (found.currents <= limits.lower + low) | (found.currents >= limits.upper - high),
+            jnp.asarray(False) if limits.total is None else total >= (1.0 - slack) * limits.total,
+            values,
+            *channels,
+        )
+
+    return jax.vmap(one)(regions, found, values)
 
 
 def in_words(result: ShimResult) -> str:
-    """One sentence: linewidth, volume, status."""
+    """One sentence of one voxel: linewidth, field, volume, status."""
     status = ShimStatus(int(result.status)).name.lower().replace("_", " ")
+    before, after = result.before, result.after
     return (
-        f"linewidth {float(result.line_before.fwhm):.1f} -> {float(result.line.fwhm):.1f} Hz, "
-        f"field SD {float(jnp.std(result.field_before)):.1f} -> {result.sd:.1f} Hz, "
-        f"volume kept {float(result.kept_before):.0%} -> {float(result.kept):.0%}; {status}"
+        f"linewidth {float(before.line.fwhm):.1f} -> {float(after.line.fwhm):.1f} Hz, "
+        f"field SD {float(before.sd):.1f} -> {float(after.sd):.1f} Hz, "
+        f"volume kept {float(before.kept):.0%} -> {float(after.kept):.0%}; {status}"
     )

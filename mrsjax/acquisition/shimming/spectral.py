@@ -170,20 +170,23 @@ def crlb(
     """A `CRLB` objective by names.
 
     **Arguments:** `amplitudes`: name -> expected amplitude, the rest 0; `chosen`: names that count; `snr`: height of `reference` in the unshimmed model
-    (start values, no field) over the noise's standard deviation.
+    (start values, no field) over the noise's standard deviation. Names are found under all their spellings (`core.metabolites`).
 
     **Raises:** `ValueError` for names that the model has not.
     """
-    unknown = [n for n in (*amplitudes, *chosen, reference) if n not in model.names]
+    place = {canonical(n): i for i, n in enumerate(model.names)}
+    unknown = [n for n in (*amplitudes, *chosen, reference) if canonical(n) not in place]
     if unknown:
         raise ValueError(f"crlb: {', '.join(dict.fromkeys(unknown))} not among the model's {', '.join(model.names)}")
-    missing = [n for n in (*chosen, reference) if not amplitudes.get(n)]
+    values = np.zeros(len(model.names))
+    for name, amplitude in amplitudes.items():
+        values[place[canonical(name)]] = amplitude
+    missing = [n for n in (*chosen, reference) if not values[place[canonical(n)]]]
     if missing:
         raise ValueError(f"crlb: wanted a positive amplitude of {', '.join(dict.fromkeys(missing))}, found none")
-    values = jnp.asarray([amplitudes.get(n, 0.0) for n in model.names])
-    alone = jnp.asarray([amplitudes[reference] if n == reference else 0.0 for n in model.names])
-    height = jnp.max(model.spectrum(model.start(), alone).real)
-    return CRLB(model, values, tuple(model.names.index(n) for n in chosen), float(height) / snr)
+    alone = np.where(np.arange(len(values)) == place[canonical(reference)], values, 0.0)
+    height = jnp.max(model.spectrum(model.start(), jnp.asarray(alone)).real)
+    return CRLB(model, jnp.asarray(values), tuple(place[canonical(n)] for n in chosen), float(height) / snr)
 
 
 #: Expected amplitudes, mmol/L: middles of the ranges of Shamaei et al. 2023 (normal brain, with its macromolecules left out).
