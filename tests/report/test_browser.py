@@ -201,7 +201,9 @@ def test_the_index_of_a_batch_is_sorted_from_the_keyboard(analysis_of, run, tab)
     tab.click("#files th[data-key=snr] button")
     assert tab.run(names) == ["s3", "s2", "s1", "s0", "broken"]  # without a number: always last
     assert tab.run("return document.querySelectorAll('#files a').length") == 4
-    assert tab.run("return document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth")
+    assert tab.run(
+        "return document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth"
+    )
 
 
 def test_the_index_prints_across_a_page(analysis_of, run, tab):
