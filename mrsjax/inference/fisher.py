@@ -24,12 +24,12 @@ def covariance(
     J = d(c A)/d theta. Parameters at a bound are taken as known. With wide priors this is the Cramer-Rao bound; with informative ones its Bayesian form (van
     Trees). The parts of F are those of the fit's last accepted point: no model is evaluated here.
     """
-    p, w = problem.precision, problem.weight
+    p, w = np.asarray(problem.precision), np.asarray(problem.weight)
     prior = w[:, :, None] * np.eye(w.shape[1])
     variance = level[:, None, None] ** 2
-    gram = (at.linear.gram - p) / variance + p
-    information = (at.information - prior) / variance + prior
-    cross = at.cross / variance
+    gram = (np.asarray(at.linear.gram) - p) / variance + p
+    information = (np.asarray(at.information) - prior) / variance + prior
+    cross = np.asarray(at.cross) / variance
     theta, lower, upper = (np.asarray(x) for x in (at.theta, tree.lower, tree.upper))
     free = (theta > lower) & (theta < upper)
     known = inverse(gram)  # covariance of the amplitudes were the rest known

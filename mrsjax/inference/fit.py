@@ -119,7 +119,7 @@ def _fit_chunk(
     first = batch.minimise(short.coarse(), problems, theta, active, tolerance=TOLERANCES[0], max_iterations=limit)
     problems, second, excess = stages.between(part.coarse(), part, problems, first.at)
     run = partial(batch.minimise, tolerance=tolerance, max_iterations=max_iterations)
-    last = run(short, problems, second, active, passive=first.at.linear.passive, progress=report)
+    last = run(short, problems, second, active, passive=np.asarray(first.at.linear.passive), progress=report)
     data = prepared.problems.data / excess[:, None]
     problems = eqx.tree_at(lambda p: p.data, problems, data)
     # where the short model's error would be seen, the whole model has the last word

@@ -3,7 +3,7 @@ first."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -76,13 +76,13 @@ def between(
 ) -> tuple[Problem, Float[np.ndarray, "s p"], Float[np.ndarray, " s"]]:
     """The second stage's problems and starting points from the end of the first, and their unit over the noise. In NumPy, all spectra at once."""
     gram = np.asarray(at.linear.gram, float)
-    found, start = from_rows(coarse.parameters(), at.theta), model.start()
+    found, start = from_rows(coarse.parameters(), np.asarray(at.theta)), model.start()
     values = {g: {k: found.get(g, {}).get(k, v) for k, v in entries.items()} for g, entries in start.items()}
     for group in model.groups:
         values[group.name] |= group.lineshape.refine(found[group.name])
     # What the first stage cannot explain counts as noise in the second, else the priors mean nothing on real spectra.
-    excess = np.maximum(1.0, excess_of(model, at.linear.cost))
-    amplitudes = at.linear.amplitudes / excess[:, None]
+    excess = np.maximum(1.0, excess_of(model, np.asarray(at.linear.cost)))
+    amplitudes = np.asarray(at.linear.amplitudes) / excess[:, None]
     precision = np.zeros_like(gram)
     for prior in model.ratios:
         spread = np.asarray(prior.scale) / np.sqrt(np.maximum(np.diagonal(gram, axis1=1, axis2=2), 1e-30))
@@ -97,8 +97,10 @@ def between(
                 sd[group.name][name] = sd[group.name][name] / doubt[:, first:last]
         first = last
     weight = 1.0 / to_rows(sd, start, len(gram)) ** 2
-    data = problems.data / excess[:, None]
-    return Problem(data, problems.log_stiffness, precision, weight), to_rows(values, start, len(gram)), excess
+    data = (problems.data / excess[:, None]).astype(problems.data.dtype)
+    dtype = problems.weight.dtype
+    parts: Any = data, problems.log_stiffness, precision.astype(dtype), weight.astype(dtype)
+    return Problem(*parts), to_rows(values, start, len(gram)).astype(dtype), excess.astype(dtype)
 
 
 def shrinkage_of(model: SignalModel) -> Float[np.ndarray, " j"]:

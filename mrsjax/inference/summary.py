@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import numpy as np
@@ -42,10 +44,10 @@ def summary(model: SignalModel, problem: Problem, at: Point) -> Linear:
     return jax.vmap(one)(problem, at)
 
 
-@np.errstate(invalid="ignore", over="ignore")  # spectra that were not fitted hold NaN
+@np.errstate(invalid="ignore", over="ignore", divide="ignore")  # spectra that were not fitted hold NaN
 def result_of(model, problems, state: State, linear: Linear, noise_sd, excess, active, max_iterations, tolerance):
     """The `FitResult`: `noise_sd` that of the data, `excess` how much larger the problems' unit is."""
-    theta, parameters = state.at.theta.astype(problems.weight.dtype), model.parameters()
+    theta, parameters = np.asarray(state.at.theta, problems.weight.dtype), model.parameters()
     explained, prior = (
         np.einsum("sm,smn,sn->s", linear.amplitudes, x, linear.amplitudes) for x in (linear.gram, problems.precision)
     )
@@ -56,6 +58,7 @@ def result_of(model, problems, state: State, linear: Linear, noise_sd, excess, a
     shrinkage = shrinkage_of(model)
     unit = noise_sd * excess  # of the problems
     scale = unit[:, None]
+    kept: Any = theta, linear.amplitudes, unit, problems.log_stiffness, problems.precision, problems.weight
     status = status_of(model, state, (explained - prior) / level**2, active, max_iterations, tolerance)
     good = status != Status.INVALID_DATA
     # `device_put`, not `jnp.asarray`, which compiles a program for each shape
@@ -73,9 +76,7 @@ def result_of(model, problems, state: State, linear: Linear, noise_sd, excess, a
         status=jax.device_put(status),
         iterations=jax.device_put(state.iterations),
         cost=blank(linear.cost),
-        state=jax.device_put(
-            FitState(theta, linear.amplitudes, unit, problems.log_stiffness, problems.precision, problems.weight),
-        ),
+        state=jax.device_put(FitState(*kept)),
         names=model.names,
         metabolites=tuple(n for n in model.names if not is_nuisance(n)),
         units={f"{g}.{n}": p.unit for g, entries in parameters.items() for n, p in entries.items()},
@@ -84,7 +85,7 @@ def result_of(model, problems, state: State, linear: Linear, noise_sd, excess, a
 
 def status_of(model, state: State, explained, active, max_iterations, tolerance) -> np.ndarray:
     """`explained`: chi^2 that the amplitudes explain. Of noise it is about half their number, and up to 10 more, as the shift is the best of a search."""
-    theta, m = from_rows(model.parameters(), state.at.theta), len(model.names)
+    theta, m = from_rows(model.parameters(), np.asarray(state.at.theta)), len(model.names)
     shift, limit = theta[model.groups[0].name]["shift"], model.groups[0].shift_limit
     status = np.full(len(shift), Status.CONVERGED, dtype=np.int32)
     status[explained < m + 5 * np.sqrt(2 * m) + 10] = Status.NO_SIGNAL

@@ -7,11 +7,14 @@ replaced by its estimate from a first stage, the prior is quadratic in the ampli
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+T = TypeVar("T", np.ndarray, Array)
 
 
 class RatioPrior(eqx.Module):
@@ -24,12 +27,12 @@ class RatioPrior(eqx.Module):
     rows: Float[Array, "q m"]
     scale: Float[Array, " m"]
 
-    def precision(
-        self, amplitudes: Float[np.ndarray, "*s m"], floor: Float[np.ndarray, "*s"]
-    ) -> Float[np.ndarray, "*s m m"]:
-        """P for the scale found at `amplitudes`, not below `floor` (an amplitude that the noise alone would give)."""
-        rows, size = np.asarray(self.rows), np.maximum(amplitudes @ np.asarray(self.scale), floor)
-        return (rows.T @ rows) / np.asarray(size)[..., None, None] ** 2
+    def precision(self, amplitudes: Float[T, "*s m"], floor: Float[T, "*s"]) -> Float[T, "*s m m"]:
+        """P for the scale found at `amplitudes`, not below `floor` (an amplitude that the noise alone would give); of NumPy arrays in NumPy."""
+        numbers: Any = np if isinstance(amplitudes, np.ndarray) else jnp
+        rows, scale = numbers.asarray(self.rows), numbers.asarray(self.scale)
+        size = numbers.maximum(amplitudes @ scale, floor)
+        return (rows.T @ rows) / size[..., None, None] ** 2
 
 
 def ratio_prior(
