@@ -52,23 +52,6 @@ def test_maps_lie_where_the_voxels_are(scans, command, quick, affine, tmp_path):
     np.testing.assert_allclose(nib.load(out / "curves" / "fit.nii.gz").affine, affine, atol=1e-4)
 
 
-def test_the_voxel_mask_is_the_voxel(scans, command, quick, affine, tmp_path):
-    data, out = placed(scans["svs"], affine, tmp_path / "svs.nii.gz"), tmp_path / "o"
-    assert command("fit", data, "--basis", scans["basis"], "--config", scans["config"], "-o", out)[0] == 0
-    image = nib.load(out / "voxel_mask.nii.gz")
-    assert image.shape == (1, 1, 1) and image.get_fdata() == 1
-    corners = np.array([[i, j, k, 1] for i in (-0.5, 0.5) for j in (-0.5, 0.5) for k in (-0.5, 0.5)])
-    np.testing.assert_allclose(corners @ image.affine.T, corners @ affine.T, atol=1e-4)
-    volume = abs(np.linalg.det(image.affine[:3, :3]))
-    assert volume == pytest.approx(20 * 15 * 12, rel=1e-5)
-
-
-def test_no_voxel_mask_without_a_position(scans, command, quick, tmp_path):
-    options = ["--basis", scans["basis"], "--config", scans["config"], "-o", tmp_path / "o"]
-    assert command("fit", scans["svs"], *options)[0] == 0
-    assert not (tmp_path / "o" / "voxel_mask.nii.gz").exists()
-
-
 def test_curves_add_up_on_disk(scans, command, quick, monkeypatch, tmp_path):
     """components + baseline = fit, fit + residual = phased data in the window and nothing outside of it; every name at its line."""
 
@@ -103,3 +86,20 @@ def test_curves_add_up_on_disk(scans, command, quick, monkeypatch, tmp_path):
     n = read["fit"].sampling.n_points
     raw = np.fft.fft(np.asarray(image.dataobj)[0, 0, 0, :, 2, names.index("NAA")])
     assert np.fft.fftfreq(n, DWELL)[np.argmax(raw.real)] == pytest.approx((4.65 - 2.01) * 1e-6 * F0, abs=3)
+
+
+def test_the_voxel_mask_is_the_voxel(scans, command, quick, affine, tmp_path):
+    data, out = placed(scans["svs"], affine, tmp_path / "svs.nii.gz"), tmp_path / "o"
+    assert command("fit", data, "--basis", scans["basis"], "--config", scans["config"], "-o", out)[0] == 0
+    image = nib.load(out / "voxel_mask.nii.gz")
+    assert image.shape == (1, 1, 1) and image.get_fdata() == 1
+    corners = np.array([[i, j, k, 1] for i in (-0.5, 0.5) for j in (-0.5, 0.5) for k in (-0.5, 0.5)])
+    np.testing.assert_allclose(corners @ image.affine.T, corners @ affine.T, atol=1e-4)
+    volume = abs(np.linalg.det(image.affine[:3, :3]))
+    assert volume == pytest.approx(20 * 15 * 12, rel=1e-5)
+
+
+def test_no_voxel_mask_without_a_position(scans, command, quick, tmp_path):
+    options = ["--basis", scans["basis"], "--config", scans["config"], "-o", tmp_path / "o"]
+    assert command("fit", scans["svs"], *options)[0] == 0
+    assert not (tmp_path / "o" / "voxel_mask.nii.gz").exists()
