@@ -48,9 +48,12 @@ def test_commands_of_the_docs_exist(page):
     """Every `mrsjax` line of a shell block: the verb, and each option that it names."""
     import click
 
-    from mrsjax.cli.entry import commands
+    from mrsjax.cli.entry import VERBS, commands
 
-    for block in re.findall(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL):
+    text = page.read_text()
+    assert not re.search(r"^    mrsjax ", text, flags=re.MULTILINE), "fence it"
+    assert {words.split()[0] for words in re.findall(r"`mrsjax ([a-z][^`]*)`", text)} <= set(VERBS)
+    for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL):
         for line in re.split(r"[\n;]", block):
             words = line.split("#")[0].split()
             if words[:1] != ["mrsjax"] or words[1].startswith("-"):

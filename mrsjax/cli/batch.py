@@ -34,10 +34,11 @@ def batch(inputs: tuple[str, ...], water: str | None, config: str | None, redo: 
 
     found = subjects.find(inputs, water)
     from mrsjax.cli.console import phases, start_jax
+    from mrsjax.report.index import summary_row
 
     device = start_jax()
     root = Path(out)
-    rows: dict[str, dict[str, Any]] = {s.name: {"name": s.name, "status": "not yet"} for s in found}
+    rows: dict[str, dict[str, Any]] = {s.name: summary_row({"name": s.name, "status": "not yet"}) for s in found}
     try:
         with phases(device, what="files") as (say, progress):
             progress(0, len(found))
@@ -45,8 +46,9 @@ def batch(inputs: tuple[str, ...], water: str | None, config: str | None, redo: 
                 say(f"{done + 1} of {len(found)}: {subject.name}")
                 given = {k: v for k, v in options.items() if v is not None}
                 given = subject.options | given | {"data": str(subject.data), "out": str(root / subject.folder)}
-                rows[subject.name] |= _one(subject, given, config, device, redo)
-                for line in rows[subject.name].pop("said", []):
+                outcome, said = _one(subject, given, config, device, redo)
+                rows[subject.name] = summary_row({"name": subject.name, **outcome})
+                for line in said:
                     click.echo(line, err=True)
                 progress(done + 1, len(found))
                 _index(root, list(rows.values()), bids=_is_bids(found))
@@ -62,8 +64,10 @@ def _is_bids(found) -> bool:
     return any(s.folder.parts[-1] == "mrs" for s in found)
 
 
-def _one(subject, given: Mapping[str, Any], config: str | None, device: str, redo: bool) -> dict[str, Any]:
-    """The row of one subject; everything but an interruption becomes a row."""
+def _one(
+    subject, given: Mapping[str, Any], config: str | None, device: str, redo: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """What `summary_row` needs of one subject, and what is to be said; everything but an interruption becomes a row."""
     from mrsjax.cli import inputs, outcome
     from mrsjax.cli.console import interruptible
     from mrsjax.cli.finished import is_finished
@@ -96,12 +100,12 @@ def _one(subject, given: Mapping[str, Any], config: str | None, device: str, red
             outcome.write(analysis, place, title, settings.as_options(), files, device, clock, subject.named, table)
         document = json.loads((place / subject.named("results.json")).read_text(encoding="utf-8"))
         link = (subject.folder / subject.named("report.html")).as_posix()
-        return {"status": state, "said": said, "link": link, "document": document}
+        return {"status": state, "link": link, "document": document}, said
     except (ValueError, OSError) as error:
         message = in_options(" ".join(str(error).split()))
     except Exception as error:
         message = f"{type(error).__name__}: {' '.join(str(error).split())} (a fault of mrsjax)"
-    return {"status": "failed", "said": [*said, f"mrsjax: {subject.name} failed: {message}"], "message": message}
+    return {"status": "failed", "message": message}, [*said, f"mrsjax: {subject.name} failed: {message}"]
 
 
 def _index(root: Path, rows: list[dict[str, Any]], *, bids: bool) -> None:

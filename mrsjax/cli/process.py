@@ -35,7 +35,7 @@ STEPS = {
         _CORRECTION,
         "Transients on each other by spectral registration.",
         {
-            "window": ("ppm that are looked at.", _PAIR | {"default": (1.8, 4.2)}),
+            "window-ppm": ("What is looked at.", _PAIR | {"default": (1.8, 4.2)}),
             "target": (
                 "What to align to, or the peak to fit.",
                 {"type": click.Choice(["mean", "median", "first", "NAA", "Cr", "Cho", "water"]), "default": "mean"},
@@ -56,7 +56,7 @@ STEPS = {
         "Nuisance peak removal",
         "Lines in a window, by HLSVD.",
         {
-            "window": ("ppm.", _PAIR | {"default": (4.35, 4.95)}),
+            "window-ppm": ("Where.", _PAIR | {"default": (4.35, 4.95)}),
             "components": ("Exponentials at most.", _WHOLE | {"default": 12}),
         },
     ),
@@ -98,7 +98,7 @@ STEPS = {
     "align-edit": Step(
         "Alignment of subtraction sub-spectra",
         "Edited conditions on the first.",
-        {"window": ("ppm without edited signals.", _PAIR | {"default": (3.1, 3.35)})},
+        {"window-ppm": ("Without edited signals.", _PAIR | {"default": (3.1, 3.35)})},
     ),
     "subtract": Step("Subtraction of sub-spectra", "Second minus first of two conditions.", _DIM),
     "add": Step("Addition of sub-spectra", "Sum of two conditions.", _DIM),

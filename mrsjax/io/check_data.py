@@ -109,7 +109,7 @@ def _values(fids: FIDs) -> list[Finding]:
             which = _numbers(odd)
             text = f"{len(odd)} of {len(data)} spectra are 3 times larger or smaller than the others (number {which})"
             out.append(Finding(Level.WARNING, "values", text, "look at them: motion, or a lost receiver"))
-    flat = good[[bool(np.ptp(np.abs(data[i])) == 0) for i in good]] if len(good) else good
+    flat = good[np.ptp(np.abs(data[good]), axis=-1) == 0]
     if len(flat):
         out.append(
             Finding(

@@ -1,4 +1,4 @@
-"""Osprey / FID-A basis sets (.mat, struct BASIS). Stored with +Hz towards higher ppm. Read through scipy; nothing is
+"""Osprey / FID-A basis sets (.mat, struct BASIS). Stored with +Hz towards higher ppm. Read by mat5.py; nothing is
 unpickled.
 """
 

@@ -82,14 +82,17 @@ def coil_combine(fids: FIDs, *, reference: FIDs | None) -> Done:
     return _joined(fids, new, rest, sizes, float(norms[0]) if len(norms) == 1 else None), words
 
 
-def align_transients(fids: FIDs, *, window: tuple[float, float], target: str, robust: bool) -> Done:
+def align_transients(fids: FIDs, *, window_ppm: tuple[float, float], target: str, robust: bool) -> Done:
     """Spectral registration, or the fit of a peak."""
     data, _, sizes = _along(fids, DYNAMIC)
     if target in phasing.PEAKS:
         run, words = lambda x: align_to_peak(x, fids.sampling, target)[0], f"fit of {target}"
     else:
-        goal, words = Target(target), f"spectral registration to the {target}, {window[0]:g} to {window[1]:g} ppm"
-        run = lambda x: align(x, fids.sampling, target=goal, window=window, robust=robust)[0]  # noqa: E731
+        goal, words = (
+            Target(target),
+            f"spectral registration to the {target}, {window_ppm[0]:g} to {window_ppm[1]:g} ppm",
+        )
+        run = lambda x: align(x, fids.sampling, target=goal, window=window_ppm, robust=robust)[0]  # noqa: E731
     done = jax.jit(lambda d: jax.lax.map(run, d))(jnp.asarray(data))
     return _restored(fids, DYNAMIC, done, sizes), words + (", robust" if robust else "")
 
@@ -137,11 +140,11 @@ def ecc(fids: FIDs, *, reference: FIDs | None) -> Done:
     return _each(fids, lambda s, r: eddy.klose(s, r, fids.sampling), stack), "klose, with a reference"
 
 
-def remove_water(fids: FIDs, *, window: tuple[float, float], components: int) -> Done:
+def remove_water(fids: FIDs, *, window_ppm: tuple[float, float], components: int) -> Done:
     """HLSVD."""
-    band = BandHLSVD(fids.sampling, window, components=components)
+    band = BandHLSVD(fids.sampling, window_ppm, components=components)
     done = remove_peaks_all(np.asarray(fids.spectra), band)[0].reshape(fids.data.shape)
-    words = f"HLSVD in {window[0]:g} to {window[1]:g} ppm, up to {components} lines"
+    words = f"HLSVD in {window_ppm[0]:g} to {window_ppm[1]:g} ppm, up to {components} lines"
     return FIDs(done, fids.sampling, fids.dims, fids.acquisition), words
 
 
@@ -185,12 +188,12 @@ def interpolate(fids: FIDs, *, factor: int) -> Done:
     return _coloured(filters.interpolate(fids, factor)), f"time grid {factor} times finer"
 
 
-def align_edit(fids: FIDs, *, window: tuple[float, float]) -> Done:
+def align_edit(fids: FIDs, *, window_ppm: tuple[float, float]) -> Done:
     """Conditions onto the first."""
     data, _, sizes = _along(fids, EDIT)
-    run = lambda x: edited.align_subspectra(x, fids.sampling, window=window)[0]  # noqa: E731
+    run = lambda x: edited.align_subspectra(x, fids.sampling, window=window_ppm)[0]  # noqa: E731
     done = jax.jit(lambda d: jax.lax.map(run, d))(jnp.asarray(data))
-    return _restored(fids, EDIT, done, sizes), f"least difference in {window[0]:g} to {window[1]:g} ppm"
+    return _restored(fids, EDIT, done, sizes), f"least difference in {window_ppm[0]:g} to {window_ppm[1]:g} ppm"
 
 
 def _pair(fids: FIDs, dim: str):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,9 @@ _METABOLITES = (*SUMS, "Ins")
 _FORMS = {"spectra": "{:.0f}", "snr": "{:.0f}", "fwhm_ppm": "{:.3f}", "fqn": "{:.2f}"}
 
 
-def summary_rows(outcomes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each file, medians over its spectra, with the columns that are outliers among the files in `outliers`.
-
-    **Arguments:** `outcomes`: `name`, `status` ("fitted", "kept", "failed", "not yet"), and either `link` and `document` (a
-    results.json) or `message`.
-    """
-    rows = [_row(o) for o in outcomes]
+def summary_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of the files (`summary_row`), each with the columns that are outliers among the files in `outliers`, and NaN in the columns that others have."""
+    rows = [row | {"outliers": []} for row in rows]
     keys = [
         k for k in dict.fromkeys(k for r in rows for k in r) if k in _QUALITY or k.startswith("ratio_") or "mmol" in k
     ]
@@ -53,7 +49,12 @@ def outliers(values: np.ndarray) -> np.ndarray:
     return np.abs(np.nan_to_num(values, nan=middle) - middle) > FAR * max(spread, 1e-12 * abs(middle))
 
 
-def _row(outcome: dict[str, Any]) -> dict[str, Any]:
+def summary_row(outcome: dict[str, Any]) -> dict[str, Any]:
+    """The row of one file, medians over its spectra: all that the index needs of a document of many megabytes.
+
+    **Arguments:** `outcome`: `name`, `status` ("fitted", "kept", "failed", "not yet"), and either `link` and `document` (a
+    results.json) or `message`.
+    """
     row: dict[str, Any] = {"name": outcome["name"], "status": outcome["status"], "link": outcome.get("link", "")}
     row |= {"message": outcome.get("message", ""), "outliers": []}
     document = outcome.get("document")

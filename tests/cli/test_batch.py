@@ -17,6 +17,7 @@ from mrsjax import io
 from mrsjax.cli import subjects
 from mrsjax.core import FIDs, Sampling
 from mrsjax.core.data import Acquisition
+from mrsjax.report import index
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +44,11 @@ def table(out):
         return {r["name"]: r for r in csv.DictReader(stream)}
 
 
-def test_one_failure_is_listed_and_the_rest_is_done_and_kept(scans, study, command, quick, tmp_path):
+def test_one_failure_is_listed_and_the_rest_is_done_and_kept(scans, study, command, quick, tmp_path, monkeypatch):
+    summed = []
+    monkeypatch.setattr(
+        index, "summary_row", lambda o, known=index.summary_row: summed.append("document" in o) or known(o)
+    )
     out = tmp_path / "out"
     arguments = [
         "batch",
@@ -58,6 +63,7 @@ def test_one_failure_is_listed_and_the_rest_is_done_and_kept(scans, study, comma
         out,
     ]
     code, stdout, stderr = command(*arguments)
+    assert summed.count(True) == 3  # each document once, whatever the number of files
     assert code == 2 and "3 fitted, 0 kept, 1 failed" in stdout and "failed: s2_act: " in stdout
     assert "Traceback" not in stdout + stderr
     rows = table(out)

@@ -19,8 +19,11 @@ from simulators.spins.library import load
 from tests.cli.test_doctor_commands import _control
 
 ROOT = Path(__file__).parents[2]
-RUN = ("check", "fit", "batch", "info")
-PAGES = ("README.md", "docs/first-fit.md", "docs/batch.md", "docs/install.md")
+RUN = (r"(check|fit|batch|info|process|basis (info|convert|plot))\b", r"simulate$")
+PAGES = (
+    "README.md",
+    *(f"docs/{p}.md" for p in ("first-fit", "batch", "install", "processing", "simulation", "artificial-data")),
+)
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -39,14 +42,17 @@ def test_shell_lines_run(page, scans, command, quick, tmp_path, monkeypatch):
     shutil.copy(scans["svs"], place / "sub-01_svs.nii.gz")
     io.write(io.read(scans["water"]), place / "sub-01_mrsref.nii.gz")
     (bids / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.8.0"}')
-    files = {"DATA": scans["svs"], "BASIS": scans["basis"], "WATER": scans["water"], "CONTROL": _control(tmp_path)}
-    shutil.copy(scans["raw"], tmp_path / Path(scans["raw"]).name)
-    shutil.copy(scans["basis"], tmp_path / Path(scans["basis"]).name)
+    files = {"DATA": scans["svs"], "FILE": scans["series"], "BASIS": scans["basis"], "WATER": scans["water"]}
+    files["CONTROL"] = _control(tmp_path)
+    for name in ("raw", "basis"):
+        shutil.copy(scans[name], tmp_path / Path(scans[name]).name)
+    for made in ("press30.BASIS", "press35.basis"):  # what a line before it simulates
+        shutil.copy(scans["basis"], tmp_path / made)
     done = 0
-    for line in "".join(blocks(page, "sh")).splitlines():
-        words = shlex.split(line, comments=True)
-        if words[:1] == ["mrsjax"] and words[1] in RUN:
-            small = [] if words[1] in ("check", "info") or "--config" in words else ["--config", scans["config"]]
+    for line in re.split(r"[\n;]", re.sub("#.*", "", "".join(blocks(page, "sh")))):
+        words = shlex.split(line)
+        if words[:1] == ["mrsjax"] and any(re.match(run, " ".join(words[1:])) for run in RUN):
+            small = ["--config", scans["config"]] if words[1] in ("fit", "batch") and "--config" not in words else []
             code, _, err = command(*(files.get(w, w) for w in words[1:]), *small)
             assert code == 0, f"{line}\n{err}"
             done += 1

@@ -48,7 +48,7 @@ def test_every_step_has_a_function_with_its_options_and_help_without_jax():
         "except SystemExit: pass\nprint('jax' in sys.modules, 'numpy' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.rstrip().endswith("False False") and "--window" in done.stdout
+    assert done.stdout.rstrip().endswith("False False") and "--window-ppm" in done.stdout
 
 
 def test_a_chain_of_steps_is_logged_and_ends_at_the_truth(folder, command):

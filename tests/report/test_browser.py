@@ -11,7 +11,7 @@ import pytest
 
 from mrsjax import report
 from mrsjax.report.document import first_table
-from mrsjax.report.index import render_index, summary_rows
+from mrsjax.report.index import render_index, summary_row, summary_rows
 from tests.report.chromium import PROGRAM, Chromium
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs Chromium (Debian package chromium)")
@@ -65,7 +65,7 @@ def batch_index(analysis, run, order=(2, 0, 3, 1)):
             q["snr_spec"] = 10.0 * (k + 1)
         outcomes.append({"name": f"s{k}", "status": "fitted", "link": f"s{k}/report.html", "document": content})
     outcomes.insert(1, {"name": "broken", "status": "failed", "message": "x.SDAT: wanted 4096 numbers, found 900"})
-    return render_index(summary_rows(outcomes), "study")
+    return render_index(summary_rows(map(summary_row, outcomes)), "study")
 
 
 def test_single_voxel_components_can_be_switched(analysis_of, run, tab):
@@ -201,7 +201,9 @@ def test_the_index_of_a_batch_is_sorted_from_the_keyboard(analysis_of, run, tab)
     tab.click("#files th[data-key=snr] button")
     assert tab.run(names) == ["s3", "s2", "s1", "s0", "broken"]  # without a number: always last
     assert tab.run("return document.querySelectorAll('#files a').length") == 4
-    assert tab.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert tab.run(
+        "return document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth"
+    )
 
 
 def test_the_index_prints_across_a_page(analysis_of, run, tab):

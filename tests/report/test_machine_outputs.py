@@ -14,7 +14,7 @@ from mrsjax import report
 from mrsjax.analysis.volumes import maps, on_grid
 from mrsjax.core import FIDs
 from mrsjax.report import tables
-from mrsjax.report.index import outliers, render_index, summary_csv, summary_rows
+from mrsjax.report.index import outliers, render_index, summary_csv, summary_row, summary_rows
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,8 @@ def test_index_flags_what_is_far_and_lists_what_failed(analysis_of, run):
     outcomes = [_outcome(f"s{k}", analysis_of("single"), run, fwhm_ppm=0.04 + 0.001 * k) for k in range(6)]
     outcomes.append(_outcome("wide", analysis_of("single"), run, fwhm_ppm=0.2))
     outcomes.append({"name": "<b>bad</b>", "status": "failed", "message": "x.SDAT: <script>alert(1)</script>"})
-    rows = summary_rows(outcomes)
+    rows = summary_rows(map(summary_row, outcomes))
+    assert summary_rows(rows) == rows  # a batch renews them after each file
     assert [r["name"] for r in rows if r["outliers"]] == ["wide"] and rows[6]["outliers"] == ["fwhm_ppm"]
     page = render_index(rows, "study")
     assert "&lt;b&gt;bad&lt;/b&gt;" in page and "<script>alert" not in page and 'href="s0/report.html"' in page
