@@ -1,9 +1,11 @@
 """Single steps and BIDS datasets on the command line."""
 
+import dataclasses
 import json
 import subprocess
 import sys
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from mrsjax import io
 from mrsjax.cli.process import STEPS
 from mrsjax.core import FIDs
 from mrsjax.core.data import Acquisition
-from mrsjax.processing import steps
+from mrsjax.processing import Options, preprocess, steps
 from tests.processing.signals import METABOLITES, SAMPLING, WATER, line, moved, noise
 
 
@@ -100,8 +102,109 @@ def test_the_other_steps_on_a_grid(folder, command, name, options):
     }
     if name in wanted:
         np.testing.assert_allclose(y, wanted[name](), atol=1e-4)
+    elif name == "denoise":  # one spectrum times a weight: rank 1, and most of the noise of 0.2 is gone
+        u, d, v = np.linalg.svd(x.reshape(16, -1), full_matrices=False)
+        np.testing.assert_allclose(y.reshape(16, -1), d[0] * np.outer(u[:, 0], v[0]), atol=1e-3)
+        assert after.acquisition.noise_sd == pytest.approx(0.2, rel=0.05)
+    elif name == "hamming":
+        w = 0.54 + 0.46 * np.cos(2 * np.pi * np.fft.fftfreq(4))
+        wanted = np.fft.ifft2(np.fft.fft2(x, axes=(0, 1)) * np.outer(w, w)[..., None, None], axes=(0, 1))
+        np.testing.assert_allclose(y, wanted, atol=1e-4)
+    elif name == "interpolate":
+        np.testing.assert_allclose(y[..., ::2], x, atol=1e-4)
+        assert float(after.sampling.dwell_time) == pytest.approx(2.5e-4)
+    elif name == "remove-lipid":
+        from mrsjax.processing import lipids
+
+        mask = np.zeros((4, 4), bool)
+        mask[0] = True
+        goal, _ = lipids.remove_lipids(jnp.asarray(x.reshape(16, -1)), jnp.asarray(mask.ravel()), SAMPLING)
+        np.testing.assert_allclose(y.reshape(16, -1), goal, atol=1e-4)
     assert not np.array_equal(x, y) and after.dims == ("x", "y", "z")
     assert (after.acquisition.noise_sd is not None) == (name == "denoise")
+
+
+def series(*shape, seed=0):
+    rng = np.random.default_rng(seed)
+    hz, phase = rng.uniform(-4, 4, shape), rng.uniform(-0.5, 0.5, shape)
+    return moved(METABOLITES, hz, phase), noise(rng, 0.2, *shape)
+
+
+def test_values_of_subtract_and_add_and_the_noise_that_goes_with_them():
+    pair = np.stack([METABOLITES, 2j * METABOLITES])
+    fids = FIDs(pair, SAMPLING, ("DIM_EDIT",), Acquisition(noise_sd=0.3))
+    for name, factor in (("subtract", 2j - 1), ("add", 2j + 1)):
+        done, _ = steps.run(name, fids, dim="DIM_EDIT")
+        np.testing.assert_allclose(done.data, factor * METABOLITES)
+        assert done.acquisition.noise_sd == pytest.approx(0.3 * 2**0.5)
+
+
+def test_values_of_ecc_with_a_reference():
+    current = np.exp(1j * (0.4 + 1.5 * np.exp(-np.asarray(SAMPLING.time) / 0.03)))
+    fids = FIDs(np.stack([METABOLITES, 2 * METABOLITES]) * current, SAMPLING, ("DIM_DYN",))
+    done, words = steps.run("ecc", fids, reference=FIDs(line(4.65, 2000, 6) * current, SAMPLING))
+    np.testing.assert_allclose(done.data, [METABOLITES, 2 * METABOLITES], atol=1e-4)
+    assert words == "klose, with a reference"
+
+
+@pytest.mark.parametrize("target", ["first", "NAA"])
+def test_values_of_align_to_a_target(target):
+    clean, grain = series(5)
+    done, _ = steps.run(
+        "align", FIDs(clean + grain, SAMPLING, ("DIM_DYN",)), window=(1.8, 4.2), target=target, robust=False
+    )
+    goal = clean[0] if target == "first" else METABOLITES
+    away = np.linalg.norm(np.asarray(done.data) - goal, axis=1) / np.linalg.norm(grain, axis=1)
+    assert np.all(away < 1.6) and np.all(
+        np.linalg.norm(clean[1:] - goal, axis=1) > 3 * np.linalg.norm(grain[1:], axis=1)
+    )
+
+
+def test_values_of_a_weighted_average():
+    _, grain = series(6)
+    data = METABOLITES + grain * np.array([1, 1, 1, 1, 1, 30.0])[:, None]
+    fids = FIDs(data, SAMPLING, ("DIM_DYN",), Acquisition(noise_sd=0.2))
+    (plain, _), (weighted, words) = (steps.run("average", fids, weighted=w) for w in (False, True))
+    np.testing.assert_allclose(plain.data, data.mean(axis=0), atol=1e-12)
+    away = [np.linalg.norm(np.asarray(x.data) - METABOLITES) for x in (plain, weighted)]
+    assert away[1] < 0.2 * away[0]
+    assert plain.acquisition.noise_sd == pytest.approx(0.2 / 6**0.5)
+    assert weighted.acquisition.noise_sd is None and "dropped" in words
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "factor"),
+    [
+        ("phase", {"zero_deg": 30.0, "delay_ms": 0.0}, 1.0), ("truncate", {"first": 2, "last": 0}, 1.0),
+        ("remove-outliers", {"z_limit": 4.0}, 1.0), ("reference", {"peak": "NAA"}, 1.0), ("denoise", {}, 1.0),
+        ("apodise", {"lorentz_hz": 3.0, "gauss_hz": 0.0}, None), ("zero-fill", {"points": 600}, None),
+        ("interpolate", {"factor": 2}, None),
+    ],
+)  # fmt: skip
+def test_the_noise_that_a_file_carries_holds_or_is_dropped(name, options, factor):
+    clean, grain = series(4)
+    fids = FIDs(clean + grain, SAMPLING, ("DIM_DYN",), Acquisition(noise_sd=0.2))
+    done, words = steps.run(name, fids, **options)
+    assert done.acquisition.noise_sd == (None if factor is None else pytest.approx(0.2 * factor))
+    assert ("dropped" in words) == (factor is None)
+
+
+def test_the_noise_that_a_file_carries_through_coils_and_the_pipeline_by_monte_carlo():
+    rng = np.random.default_rng(3)
+    b = np.array([1.0, 0.6j, -0.8])
+    data = b[:, None, None] * METABOLITES + noise(rng, 0.2, 3, 4)
+    fids = FIDs(data, SAMPLING, ("DIM_COIL", "DIM_DYN"), Acquisition(noise_sd=0.2))
+    one, _ = steps.run("coil-combine", fids, reference=None)
+    seen = np.std(np.diff(np.asarray(one.data), axis=0).real) / 2**0.5
+    np.testing.assert_allclose(seen, one.acquisition.noise_sd, rtol=0.1)
+    few = Options(align=False, reject=False, eddy=False, remove_water=False, reference=None)
+    done = preprocess(fids, options=few)
+    np.testing.assert_allclose(done.fids.acquisition.noise_sd, one.acquisition.noise_sd / 2)
+    lost = preprocess(fids, options=dataclasses.replace(few, weighted=True))
+    assert lost.fids.acquisition.noise_sd is None and any("was dropped" in n for n in lost.notes)
+    conditions = FIDs(np.stack([data[0], data[0]]), SAMPLING, ("DIM_EDIT", "DIM_DYN"), Acquisition(noise_sd=0.2))
+    pair = preprocess(conditions, options=few)
+    np.testing.assert_allclose(pair.combined["difference"].acquisition.noise_sd, 0.2 * (2 / 4) ** 0.5)
 
 
 def test_eddy_currents_without_a_reference_by_the_datas_own_water(folder, command):
