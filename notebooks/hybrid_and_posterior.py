@@ -12,6 +12,7 @@
 # minutes on two cores. The spectrum at the end is a measured one where the test data are at hand, else a simulated one.
 
 # %%
+import os
 import pathlib
 import time
 
@@ -36,9 +37,11 @@ from simulators.datasets import recipe
 # PRESS TE 30 ms at 3 T with the basis that its authors fitted it with. The recipe is told about both, so that training spectra have the same grid and responses.
 
 # %%
-folder = pathlib.Path("../shared/data/svs_3t_press30")
-measured = folder.is_dir()
-if measured:
+# beside the repository, whether this runs in its root or in notebooks/; or where MRSJAX_TEST_DATA says
+places = [os.environ.get("MRSJAX_TEST_DATA", "../shared/data"), "../../shared/data"]
+folder = next((p for p in (pathlib.Path(x, "svs_3t_press30") for x in places) if p.is_dir()), None)
+measured = folder is not None
+if folder is not None:
     basis = io.read_basis(folder / "3t.basis")
     data = io.read(folder / "data.raw", central_frequency=127.7861e6, dwell_time=5e-4)
     sampling, fids = data.sampling, np.asarray(data.spectra)

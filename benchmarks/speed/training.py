@@ -44,9 +44,8 @@ def training(here, spec, loss) -> tuple[float, int]:
     return (STEPS + 1) * BATCH / (last - first), after - before
 
 
-def main():
-    jax.config.update("jax_enable_x64", True)
-    here = world()
+def trained(here):
+    """The simulator alone, and training."""
     keys = jax.random.split(jax.random.key(0), 8 * BATCH)
     alone = eqx.filter_jit(lambda s, k: jax.lax.map(lambda x: jnp.sum(jnp.abs(s.sample(x).data)), k, batch_size=BATCH))
     _, ms = cpu(lambda: alone(here.simulator, keys), len(keys))
@@ -62,6 +61,10 @@ def main():
         for task, (options, loss) in tasks.items():
             rate, again = training(here, NetworkSpec(encoder=encoder, **options), loss)
             print(f"| training {name}, {task} | {rate:.0f} | {1e-3 * ms * rate:.2f} | {again} |", flush=True)
+
+
+def applied(here):
+    """What a network does at use, and the fit."""
     fids = draw(here.simulator, 256).data
     for name, options in {"encode": {}, "encode, exact amplitudes": {"amplitudes": "projected"},
                           "encode, one step, exact amplitudes": {"amplitudes": "refined", "steps": 1}}.items():  # fmt: skip
@@ -77,6 +80,13 @@ def main():
         print(f"| {name} (single precision) | {1e3 / ms:.0f} | - | - |", flush=True)
     _, ms = classical(here, np.asarray(fids, complex))
     print(f"| fit from a cold start, with Cramer-Rao bounds (double precision) | {1e3 / ms:.0f} | - | - |")
+
+
+def main():
+    jax.config.update("jax_enable_x64", True)
+    here = world()
+    trained(here)
+    applied(here)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def _passes(network, fids, keys):
             return found.amplitudes, jnp.zeros(())
         p = len(network.map.names)
         _, slope = jax.jvp(
-            lambda u: network.positive(u, found.scale), (found.outputs[p:],), (jnp.ones(len(found.amplitudes)),)
+            lambda u: network.positive(u, found.scale), (found.outputs[p:],), (jnp.ones_like(found.outputs[p:]),)
         )
         return found.amplitudes, slope * jnp.exp(found.log_sd[p:])
 

@@ -34,7 +34,7 @@ STUDY = Study(
     row="24",
     title="Hatami 2018, concentrations by a CNN",
     published="SMAPE lower than QUEST's and a random forest's with and without noise (values not read)",
-    reduced="three strided layers, 200 000 spectra drawn once; the fit (variable projection with macromolecules and baseline) in QUEST's place",
+    reduced="three strided layers, spectra drawn once; the fit (variable projection with macromolecules and baseline) in QUEST's place",
     simulate=world,
     learners={
         "cnn": Learner(

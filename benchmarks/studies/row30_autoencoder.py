@@ -95,7 +95,7 @@ STUDY = Study(
     row="30",
     title="Shamaei 2023, physics-informed autoencoder with three variants of macromolecules",
     published="R^2 comparable to traditional fitting on 10 000 spectra; numeric macromolecules best; at least 12 000 samples needed",
-    reduced="3 T PRESS TE 30, three strided layers (depth 6, GELU), 19 200 spectra drawn once (96 000, 200 epochs), 15 lines (18), loss in the window of 0.2 to 4.2 ppm",
+    reduced="3 T PRESS TE 30, three strided layers (depth 6, GELU), spectra drawn once (96 000, 200 epochs), 15 lines (18), loss in the window of 0.2 to 4.2 ppm",
     simulate=simulate,
     learners={
         "numeric": Learner(numeric, plain),

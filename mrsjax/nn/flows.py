@@ -38,6 +38,7 @@ class NeuralPosterior(eqx.Module):
     network: Network
     params: Any
     rest: Frozen[Any]
+    options: tuple[int, int, int] = eqx.field(static=True)  # layers, width, knots
 
     def __init__(self, network: Network, *, key: Key[Array, ""], layers: int = 4, width: int = 32, knots: int = 8):
         try:
@@ -61,7 +62,7 @@ class NeuralPosterior(eqx.Module):
                 flow_layers=layers,
                 nn_width=width,
             )
-        self.network = network
+        self.network, self.options = network, (layers, width, knots)
         # what flowjax holds fixed must escape the optimiser's weight decay too
         fixed = lambda x: isinstance(x, paramax.NonTrainable)  # noqa: E731
         self.params, rest = eqx.partition(flow, eqx.is_inexact_array, is_leaf=fixed)

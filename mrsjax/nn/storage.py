@@ -12,26 +12,33 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mrsjax.core import BasisSet, Sampling
 from mrsjax.nn.checkpoint import filled, leaves, read_arrays, write_arrays
 from mrsjax.nn.familiarity import Familiarity, blank
+from mrsjax.nn.flows import NeuralPosterior
 from mrsjax.nn.network import Network, NetworkSpec, build
+from mrsjax.nn.spread import Ensemble
 
 SCHEMA = "mrsjax-network/1"
 MODEL, CARD = "model.npz", "card.json"
 
 
 class Saved(NamedTuple):
-    """A loaded network: what it computes, what it knows of its data, and its model card."""
+    """A loaded network: what it computes, what it knows of its data, and its model card.
+
+    `whole`: an `Ensemble` or a `NeuralPosterior` where that was saved, `network` then its first member or the network inside; else the network again.
+    """
 
     network: Network
     basis: BasisSet
     sampling: Sampling
     familiarity: Familiarity
     card: dict[str, Any]
+    whole: Network | Ensemble | NeuralPosterior
 
     def check(self, sampling: Sampling, basis: BasisSet | None = None) -> None:
         """Refuses data that the network was not made for.
@@ -72,12 +79,18 @@ def basis_hash(basis: BasisSet) -> str:
 
 
 def write_network(
-    path: Path, network: Network, basis: BasisSet, sampling: Sampling, known: Familiarity, about: Mapping[str, Any]
+    path: Path,
+    trained: Network | Ensemble | NeuralPosterior,
+    basis: BasisSet,
+    sampling: Sampling,
+    known: Familiarity,
+    about: Mapping[str, Any],
 ) -> None:
     """`path/model.npz`, and `path/card.json` beside it for readers.
 
-    **Arguments:** `basis`: as given to `build`; `about`: entries of the card (recipe, training, metrics), plain values.
+    **Arguments:** `trained`: a network, an ensemble of them, or one with its flow. `basis`: as given to `build`; `about`: entries of the card (recipe, training, metrics), plain values.
     """
+    network = trained if isinstance(trained, Network) else trained.network
     card = {
         "schema": SCHEMA,
         "written": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %z"),
@@ -95,11 +108,13 @@ def write_network(
                 "central_frequency_hz": float(basis.sampling.central_frequency),
             },
         },
+        "members": jax.tree.leaves(trained.params)[0].shape[0] if isinstance(trained, Ensemble) else None,
+        "flow": list(trained.options) if isinstance(trained, NeuralPosterior) else None,
         **about,
     }  # fmt: skip
     text = json.dumps(card, indent=1, sort_keys=True)
     fids = np.asarray(basis.fids).astype(np.complex64)
-    arrays = leaves(_kept(network), "network") | leaves(known, "familiarity")
+    arrays = leaves(_kept(trained), "network") | leaves(known, "familiarity")
     write_arrays(path / MODEL, {"card": np.array(text), "basis": fids, **arrays})
     (path / CARD).write_text(text + "\n", encoding="utf-8")
 
@@ -140,14 +155,29 @@ def load(path: str | Path) -> Saved:
         nucleus=s["nucleus"],
     )
     basis = BasisSet(jnp.asarray(fids, jnp.result_type(complex)), card["basis"]["names"], grid)
-    network = build(NetworkSpec(**card["network"]), basis, sampling)
-    network = _restored(network, filled(_kept(network), arrays, path, "network"))
+    whole: Any = build(NetworkSpec(**card["network"]), basis, sampling)
+    if card.get("members"):
+        whole = Ensemble(whole, basis, sampling, card["members"])
+    elif card.get("flow"):
+        layers, width, knots = card["flow"]
+        whole = NeuralPosterior(whole, key=jax.random.key(0), layers=layers, width=width, knots=knots)
+    whole = _restored(whole, filled(_kept(whole), arrays, path, "network"))
+    network = whole if isinstance(whole, Network) else whole.network
+    if isinstance(whole, Ensemble):
+        network = whole.member(jax.tree.map(lambda x: x[0], whole.params))
     size = int(np.prod(network.inputs.shape(sampling.n_points)))
-    return Saved(network, basis, sampling, filled(blank(size), arrays, path, "familiarity"), card)
+    return Saved(network, basis, sampling, filled(blank(size), arrays, path, "familiarity"), card, whole)
 
 
-def _kept(network: Network):
-    """What is stored: weights and calibration. The signal model is rebuilt from the basis."""
+def _kept(trained: Network | Ensemble | NeuralPosterior) -> dict[str, Any]:
+    """What is stored: weights and calibration (the signal model is rebuilt from the basis); of a flow also its permutations, which are drawn."""
+    if isinstance(trained, NeuralPosterior):
+        rest = eqx.filter(trained.rest.inner, eqx.is_array)
+        return _kept(trained.network) | {"flow": trained.params, "permutations": rest}
+    if isinstance(trained, Ensemble):
+        members = eqx.tree_at(lambda n: n.encoder.params, trained.network, trained.params)
+        return _kept(members)
+    network = trained
     return {
         "encoder": network.encoder.params,
         "map": (network.map.location, network.map.scale),
@@ -155,6 +185,15 @@ def _kept(network: Network):
     }
 
 
-def _restored(network: Network, kept) -> Network:
+def _restored(trained, kept):
+    if isinstance(trained, NeuralPosterior):
+        rest = eqx.combine(kept["permutations"], trained.rest.inner)
+        parts = _restored(trained.network, kept), kept["flow"], rest
+        return eqx.tree_at(lambda t: (t.network, t.params, t.rest.inner), trained, parts)
+    if isinstance(trained, Ensemble):
+        network = eqx.tree_at(
+            lambda n: n.encoder.params, _restored(trained.network, kept), trained.network.encoder.params
+        )
+        return eqx.tree_at(lambda t: (t.network, t.params), trained, (network, kept["encoder"]))
     where = lambda n: (n.encoder.params, n.map.location, n.map.scale, n.amplitude, n.amplitude_spread)  # noqa: E731
-    return eqx.tree_at(where, network, (kept["encoder"], *kept["map"], *kept["amplitude"]))
+    return eqx.tree_at(where, trained, (kept["encoder"], *kept["map"], *kept["amplitude"]))

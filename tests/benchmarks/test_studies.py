@@ -58,7 +58,7 @@ def _no_fit(model, fids, **options):
     return SimpleNamespace(
         amplitudes=ones,
         covariance=np.stack([np.eye(m)] * s),
-        crlb=ones,
+        crlb=0.1 * ones**2,
         parameters=each,
         parameters_sd=each,
         status=np.zeros(s),

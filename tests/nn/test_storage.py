@@ -10,8 +10,23 @@ import pytest
 
 from mrsjax.core import BasisSet, Sampling, Status
 from mrsjax.inference import fit
-from mrsjax.nn import Matched, Saved, Training, calibrate, distances, familiarity, load, predict, train, weighted
+from mrsjax.nn import (
+    Matched,
+    Network,
+    Saved,
+    Training,
+    build,
+    calibrate,
+    distances,
+    familiarity,
+    load,
+    predict,
+    train,
+    weighted,
+)
 from mrsjax.nn.checkpoint import read_arrays, write_arrays
+from mrsjax.nn.flows import NeuralPosterior
+from mrsjax.nn.spread import Ensemble
 from mrsjax.nn.storage import write_network
 from tests.nn.small import PREDICTED, N, model, simulator, spec
 from tests.physics.examples import basis, sampling
@@ -43,6 +58,28 @@ def test_a_loaded_network_is_the_one_that_was_saved(trained):
     )
 
 
+def test_ensembles_and_flows_are_loaded_as_they_were(tmp_path):
+    network = build(spec(variance=True), basis(N), sampling(N))
+    known = familiarity(network.inputs, simulator(), count=64, key=jax.random.key(9))
+    ensemble = Ensemble(network, basis(N), sampling(N), 2)
+    ensemble = eqx.tree_at(lambda e: e.params, ensemble, jax.tree.map(lambda x: x + 0.1, ensemble.params))
+    flow = NeuralPosterior(network, key=jax.random.key(5), layers=2, width=8, knots=4)
+    flow = eqx.tree_at(lambda f: f.params, flow, jax.tree.map(lambda x: x + 0.1, flow.params))
+    density = eqx.filter_jit(lambda f, x: f.flow().log_prob(x, jnp.ones(6)))
+    x = jnp.array([0.3, -0.7, 1.1], jnp.float32)
+    for name, whole in (("ensemble", ensemble), ("flow", flow)):
+        write_network(tmp_path / name, whole, basis(N), sampling(N), known, {})
+        found = load(tmp_path / name)
+        arrays = eqx.filter((found.whole, whole), eqx.is_array)
+        jax.tree.map(np.testing.assert_array_equal, *arrays)
+        assert isinstance(found.network, Network)
+    assert (
+        float(density(found.whole, x))
+        == float(density(flow, x))
+        != float(density(NeuralPosterior(network, key=jax.random.key(5), layers=2, width=8, knots=4), x))
+    )
+
+
 def test_prediction_is_the_fit_from_a_learned_start(trained):
     folder, _, samples = trained
     saved, fids = load(folder), np.asarray(samples.data, complex)
@@ -71,7 +108,7 @@ def test_a_network_with_amplitudes_of_its_own_gives_these(trained):
     network = calibrate(spec(amplitudes="network"), basis(N), sampling(N), simulator(), count=64)
     known = familiarity(network.inputs, simulator(), count=64, key=jax.random.key(9))
     card = {"network": {"model": dict(network.spec.model)}}
-    saved = Saved(network, basis(N), sampling(N), known, card)
+    saved = Saved(network, basis(N), sampling(N), known, card, network)
     fids = np.asarray(trained[2].data[:2], complex)
     fids = np.concatenate([fids, np.full((1, N), np.nan + 0j)])
     found = predict(saved, fids, sampling(N))

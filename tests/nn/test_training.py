@@ -188,6 +188,18 @@ def test_a_run_that_patience_ended_stays_ended_and_its_models_are_the_states(tmp
     assert saved["last"][0] != saved["best"][0]
 
 
+def test_validation_spectra_can_be_others_than_those_trained_on():
+    class Other(eqx.Module):
+        def sample(self, key):
+            return Sample(jax.numpy.full(1, 7.0), {}, {})
+
+    heavy = Heavy(jax.numpy.zeros(()), Frozen(jax.numpy.ones(())), None)
+    few = Training(steps=2, batch=1, validation=1, every=1, warmup=1)
+    loss = lambda n, sample, key: 0.0 * n.x + sample.data[0]  # noqa: E731
+    done = train(heavy, Nothing(), loss, few, validation=Other())
+    assert [(r.loss, r.validation) for r in done.history] == [(0.0, 7.0)] * 2
+
+
 def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):
     with pytest.raises(ValueError, match="not finite at step 1"):
         _numbers(None, loss=lambda n, sample, key: n.x + np.inf)
