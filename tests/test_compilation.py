@@ -120,3 +120,19 @@ def test_programs_compile_together():
     assert sorted(TRACES) == [2, 3]
     check(two(*ARGS))
     assert len(TRACES) == 2
+
+
+def test_bound_arguments_are_those_of_a_call():
+    """The same program, with no second trace, and with the arguments bound or given."""
+    whole = fresh()
+    check(whole(*ARGS))
+    check(compilation.bound(whole, ARGS[0])(ARGS[1]))
+    check(compilation.bound(whole, *ARGS)())
+    assert TRACES == [2]
+    check(compilation.bound(whole, Box(jnp.arange(3.0), 3))(ARGS[1]), 3)
+    assert TRACES == [2, 3]
+
+
+def test_constants_of_another_type_are_another_program():
+    power = compilation.jit(lambda x, n: x**n)
+    assert power(jnp.arange(3), 1).dtype != power(jnp.arange(3), 1.0).dtype

@@ -12,8 +12,13 @@ PASSES = 24
 def _passes(network, fids, keys):
     def one(fid, key):
         found = network.encode(fid, key=key)
-        own = jnp.zeros(()) if found.log_sd is None else jnp.exp(found.log_sd)
-        return found.amplitudes, own * found.scale * network.amplitude_spread.value
+        if found.log_sd is None:
+            return found.amplitudes, jnp.zeros(())
+        p = len(network.map.names)
+        _, slope = jax.jvp(
+            lambda u: network.positive(u, found.scale), (found.outputs[p:],), (jnp.ones(len(found.amplitudes)),)
+        )
+        return found.amplitudes, slope * jnp.exp(found.log_sd[p:])
 
     return jax.vmap(lambda k: jax.vmap(one)(fids, jax.random.split(k, len(fids))))(keys)
 

@@ -20,7 +20,7 @@ def ranks(
     truth: Float[np.ndarray, "s q"],
     weights: Float[np.ndarray, "s d"] | None = None,
 ) -> Float[np.ndarray, "s q"]:
-    """Share of the (weighted) draws below the truth, in (0, 1)."""
+    """Share of the (weighted) draws below the truth, in (0, 1); NaN where the weights are."""
     count = draws.shape[1]
     weights = np.full(draws.shape[:2], 1.0 / count) if weights is None else weights
     below = np.einsum("sd,sdq->sq", weights, draws < truth[:, None])
@@ -35,7 +35,7 @@ def gaussian_ranks(
 
 
 def coverage(ranks: Float[np.ndarray, "s q"], levels: Float[np.ndarray, " l"] = LEVELS) -> Float[np.ndarray, "l q"]:
-    """Share of the truths inside the central intervals of nominal `levels`."""
+    """Share of the truths inside the central intervals of nominal `levels`; a posterior without ranks (NaN) covers nothing."""
     return np.mean(np.abs(2 * ranks[None] - 1) <= np.asarray(levels)[:, None, None], axis=1)
 
 
@@ -47,7 +47,12 @@ class Uniformity(NamedTuple):
 
 
 def uniformity(ranks: Float[np.ndarray, "s q"], *, bins: int = 10) -> Uniformity:
-    """Pearson's test of the ranks (expected count a bin should be 5 or more)."""
+    """Pearson's test of the ranks (expected count a bin should be 5 or more).
+
+    **Raises:** `ValueError` for ranks that are NaN: leaving them out would hide the posteriors that failed.
+    """
+    if missing := int(np.isnan(ranks).any(axis=1).sum()):
+        raise ValueError(f"ranks: wanted numbers, found NaN for {missing} of {len(ranks)} posteriors")
     counts = np.stack([np.histogram(r, bins=bins, range=(0, 1))[0] for r in ranks.T])
     found = stats.chisquare(counts, axis=1)
     return Uniformity(np.asarray(found.statistic), np.asarray(found.pvalue))
@@ -62,7 +67,8 @@ class Roc(NamedTuple):
 
 
 def roc(usual: Float[np.ndarray, " a"], unusual: Float[np.ndarray, " b"]) -> Roc:
-    """Receiver operating characteristic of an alarm that is larger for what is `unusual`; the area counts ties as one half."""
+    """Receiver operating characteristic of an alarm that is larger for what is `unusual`; the area counts ties as one half. NaN alarms before all else."""
+    usual, unusual = (np.where(np.isnan(x), np.inf, x) for x in (usual, unusual))
     threshold = np.unique(np.concatenate([usual, unusual]))[::-1]
     rate = lambda x: np.concatenate([[0.0], np.mean(x[None] >= threshold[:, None], axis=1)])  # noqa: E731
     false, true = rate(usual), rate(unusual)

@@ -46,7 +46,7 @@ class Analysis:
     - `position`: `(s, 3)` voxel indices when the data have a spatial dimension, else None.
     - `notes`: sentences that a reader of the numbers must know.
     - `model`: what was fitted; None where the numbers did not come from `analyse`.
-    - `method`: where the estimates are from, when not from the fit alone.
+    - `method`: where the estimates are from, when not from the fit alone; `distance` of each spectrum from what a network was trained on, above 1 unlike it.
     """
 
     fids: FIDs
@@ -60,6 +60,7 @@ class Analysis:
     notes: tuple[str, ...] = ()
     model: SignalModel | None = None
     method: str = ""
+    distance: Float[np.ndarray, " s"] | None = None
 
     @property
     def status(self) -> list[Status]:
@@ -69,12 +70,16 @@ class Analysis:
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A way from spectra `(s, n)` to a `FitResult` of `model`: `estimate(spectra, progress)`, its `name` for reports, and `notes` to its reader."""
+    """A way from spectra `(s, n)` to a `FitResult` of `model`: `estimate(spectra, noise_sd, progress)`, its `name` for reports, and `notes` to its reader.
+
+    `noise_sd`: of data that do not show it any more, else None. `distance`: of each spectrum from what the method was made for, above 1 unlike it.
+    """
 
     model: SignalModel
-    estimate: Callable[[np.ndarray, Callable[[int, int], None] | None], FitResult]
+    estimate: Callable[[np.ndarray, float | None, Callable[[int, int], None] | None], FitResult]
     name: str
     notes: tuple[str, ...] = ()
+    distance: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,9 +137,11 @@ def analyse(
     if method is None:
         model, choice = model_of_file(basis, fids.sampling, spectra, model_options or {})
         result = fit(model, spectra, noise_sd=fids.acquisition.noise_sd, progress=progress)
+        distance = None
     else:
-        model, choice = method.model, method.notes
-        result = method.estimate(spectra, progress)
+        distance = None if method.distance is None else method.distance(spectra)
+        model, choice = method.model, (*method.notes, *_unlike(distance, index))
+        result = method.estimate(spectra, fids.acquisition.noise_sd, progress)
     curves, quality = _curves_and_quality(model, result, spectra, fids, peak)
     quantities = quantify(result, None if water is None else _reference(water, fids, basis, index))
     doubts = (*choice, *_doubts(quantities, quality, water is not None))
@@ -152,6 +159,7 @@ def analyse(
         doubts,
         model,
         "" if method is None else method.name,
+        distance,
     )
 
 
@@ -163,6 +171,18 @@ DENOISED = (
 
 #: Total creatine of living brain lies well inside these bounds, mmol/kg (Gudmundson 2023: 6 to 12).
 PLAUSIBLE_TCR = (2.0, 40.0)
+
+
+def _unlike(distance: Float[np.ndarray, " s"] | None, index: Int[np.ndarray, " s"]) -> list[str]:
+    """Which of the analysed spectra a network has not seen the like of, by their number in the file."""
+    far = [] if distance is None else np.flatnonzero(distance > 1)
+    if distance is None or not len(far):
+        return []
+    shown = ", ".join(f"{index[i]} ({distance[i]:.1f})" for i in far[:10]) + (", ..." if len(far) > 10 else "")
+    return [
+        f"{len(far)} of {len(distance)} spectra are unlike the network's training data (distance above 1, its 99 % quantile): {shown}. "
+        "Compare them with mrsjax fit."
+    ]
 
 
 def _doubts(quantities: Quantities, quality: Quality, with_water: bool) -> list[str]:

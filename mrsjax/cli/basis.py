@@ -4,7 +4,6 @@ commands.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -99,7 +98,8 @@ def simulate(out: Path, no_cache: bool, **options):
     from simulators.spins import cache, commands
     from simulators.spins.series import BasisSeries
 
-    key = _key(options)
+    named = [options[k] for k in ("sequence", "metabolites", "macromolecules")]
+    key = cache.name_of(options, [v for v in named if v is not None and Path(v).is_file()])
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mrsjax" / "basis"
     if options["macromolecules"] not in (None, "parametric"):
         options["macromolecules"] = _measured(Path(options["macromolecules"]))
@@ -172,20 +172,6 @@ def _as_fids(series):
     return FIDs(series.fids, series.sampling, ("DIM_USER_0", "DIM_INDIRECT_0"), acquisition)
 
 
-def _key(options: dict) -> str:
-    """A name for the options, the contents of the files they name, and the simulator's own source."""
-    digest = hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode())
-    for value in (options["sequence"], options["metabolites"], options["macromolecules"]):
-        if value is not None and Path(value).is_file():
-            digest.update(Path(value).read_bytes())
-    import simulators.spins
-
-    for source in sorted(Path(simulators.spins.__file__).parent.rglob("*")):
-        if source.suffix in (".py", ".json"):
-            digest.update(source.read_bytes())
-    return digest.hexdigest()[:24]
-
-
 @basis.command()
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 def info(path: Path):
@@ -215,7 +201,7 @@ def info(path: Path):
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
 def convert(source: Path, target: Path):
-    """Reads a basis set in any known format and writes it as a .BASIS file or a folder (FSL-MRS)."""
+    """Reads a basis set in any known format and writes it as a .BASIS or .nii.gz file, or a folder (FSL-MRS)."""
     from mrsjax.cli.console import start_jax
 
     start_jax()

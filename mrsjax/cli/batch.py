@@ -39,7 +39,8 @@ def batch(inputs: tuple[str, ...], water: str | None, config: str | None, redo: 
     root = Path(out)
     rows: dict[str, dict[str, Any]] = {s.name: {"name": s.name, "status": "not yet"} for s in found}
     try:
-        with phases(device) as (say, progress):
+        with phases(device, what="files") as (say, progress):
+            progress(0, len(found))
             for done, subject in enumerate(found):
                 say(f"{done + 1} of {len(found)}: {subject.name}")
                 given = {k: v for k, v in options.items() if v is not None}

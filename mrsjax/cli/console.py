@@ -30,10 +30,13 @@ def start_jax(*, double: bool = True) -> str:
 
 
 @contextmanager
-def phases(device: str, doing: str = "fitting") -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
-    """A line on stderr that says what is being done. Yields `say(phase)` and `progress(done, total)`.
+def phases(
+    device: str, doing: str = "fitting", what: str = "spectra"
+) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+    """What is being done, on stderr. Yields `say(phase)` and `progress(done, total)`.
 
-    The bar starts at the first `progress`; before it, the compiler works.
+    A terminal has a bar with the time that remains; it starts at the first `progress` (before it, the compiler works) and keeps its count over
+    what is said until it is full. Elsewhere each phase is a line, and so is the first `progress` of a phase.
     """
     console = Console(stderr=True)
     columns = (
@@ -43,17 +46,29 @@ def phases(device: str, doing: str = "fitting") -> Iterator[tuple[Callable[[str]
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
+    told: set[int] = set()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
 
+        def line(text: str) -> None:
+            console.print(f"mrsjax: {text}", soft_wrap=True, highlight=False)
+
         def say(phase: str) -> None:
-            if console.is_terminal:
-                bar.reset(task, description=phase, total=None)
+            nonlocal task
+            if not console.is_terminal:
+                line(phase)
+            elif bar.tasks[0].total is None or bar.finished:
+                bar.remove_task(task)
+                task = bar.add_task(phase, total=None)
             else:
-                console.print(f"mrsjax: {phase}", soft_wrap=True, highlight=False)
+                bar.update(task, description=phase)
 
         def progress(done: int, total: int) -> None:
-            bar.update(task, description=f"{doing} on {device}", completed=done, total=total)
+            if console.is_terminal:
+                bar.update(task, description=f"{doing} on {device}", completed=done, total=total)
+            elif total not in told:
+                told.add(total)
+                line(f"{doing} on {device} ({what}: {total})")
 
         yield say, progress
 

@@ -21,7 +21,7 @@ from mrsjax.cli.hint_options import basis_hints, hint_options, read_hints
 def convert(source: str, target: Path, basis: str | None, force: bool, **options):
     """Reads SOURCE, data or a basis set in any known format, and writes it as TARGET's extension says.
 
-    Data: .nii.gz (NIfTI-MRS), .raw or .h2o (LCModel), .txt (jMRUI). Basis: .basis (LCModel) or a folder (FSL-MRS).
+    Data: .nii.gz (NIfTI-MRS), .raw or .h2o (LCModel), .txt (jMRUI). Basis: .basis (LCModel), .nii.gz or a folder (FSL-MRS).
     What was written is read again and compared.
     """
     if target.exists() and not force:

@@ -23,6 +23,7 @@ from mrsjax.cli.settings import FitSettings
 from mrsjax.core import BasisSet, FIDs
 from mrsjax.core.metabolites import canonical
 from mrsjax.inference.quantification import Timing, Tissue, user_table
+from mrsjax.io.check_basis import compare
 from mrsjax.physics.relaxation import RelaxationTable, relaxation_table
 
 
@@ -47,14 +48,37 @@ def load(settings: FitSettings, given: BasisSet | None = None) -> Inputs:
     _check_model(settings)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        basis = _basis(settings) if given is None else given
+        whole = _basis(settings) if given is None else given
+        basis = _without(whole, settings, notes.append)
         fids = _signals(settings.data, settings, basis, notes.append)
         water = _scaling(settings, fids, basis, notes.append)
     notes += dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning))
+    doubts = [f for f in compare(fids, whole) if f.level >= io.Level.WARNING]
+    notes += [f"{f.message[0].upper()}{f.message[1:]}; {f.fix}." for f in doubts]
     if settings.control is not None and (left := unused(settings.control)):
         notes.append(f"Options of {Path(settings.control).name} without a counterpart here: {left}.")
     mask = None if settings.mask is None else volume(settings.mask) != 0
     return Inputs(fids, basis, water, mask, tuple(notes))
+
+
+def check(settings: FitSettings, fids: FIDs, name: str) -> None:
+    """Raises what `load` and the fit would raise after a preprocessing of the raw `fids` of the file `name`, as far as it can be known before."""
+    _check_model(settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _without(_basis(settings), settings, lambda said: None).resample(fids.sampling)
+    if settings.water is not None:
+        about = fids.acquisition
+        te = about.echo_time if settings.te_ms is None else settings.te_ms
+        tr = about.repetition_time if settings.tr_s is None else settings.tr_s
+        _check_timing(name, te, tr)
+        _table(settings, field_strength(fids))
+
+
+def _check_timing(name: str | None, te: float | None, tr: float | None) -> None:
+    missing = " and ".join(n for n, v in (("--te-ms", te), ("--tr-s", tr)) if v is None)
+    if missing:
+        raise ValueError(f"{name}: does not say the timing that water scaling needs; give {missing}")
 
 
 def _check_model(settings: FitSettings) -> None:
@@ -68,11 +92,18 @@ def _check_model(settings: FitSettings) -> None:
 
 def _basis(settings: FitSettings) -> BasisSet:
     assert settings.basis is not None
-    basis = io.read_basis(settings.basis, **basis_hints(vars(settings)))
-    unwanted = {canonical(n) for n in settings.omit or ()}
+    return io.read_basis(settings.basis, **basis_hints(vars(settings)))
+
+
+def _without(basis: BasisSet, settings: FitSettings, note: Callable[[str], None]) -> BasisSet:
+    """The basis less what the settings omit."""
+    unwanted = {canonical(n): n for n in settings.omit or ()}
     keep = [n for n in basis.names if canonical(n) not in unwanted]
     if not keep:
         raise ValueError(f"{settings.basis}: nothing is left after omitting {', '.join(basis.names)}")
+    absent = [name for key, name in unwanted.items() if key not in map(canonical, basis.names)]
+    if absent:
+        note(f"omit: {', '.join(absent)} not among the entries of the basis ({', '.join(basis.names)}).")
     return basis if len(keep) == len(basis.names) else basis.select(keep)
 
 
@@ -114,13 +145,17 @@ def _water(settings: FitSettings, fids: FIDs, basis: BasisSet, note: Callable[[s
     own = dataclasses.replace(settings, te_ms=settings.water_te_ms, tr_s=settings.water_tr_s)
     water = _signals(settings.water, own, basis, note)
     te, tr = fids.acquisition.echo_time, fids.acquisition.repetition_time
-    if te is None or tr is None:
-        missing = " and ".join(n for n, v in (("--te-ms", te), ("--tr-s", tr)) if v is None)
-        raise ValueError(f"{settings.data}: does not say the timing that water scaling needs; give {missing}")
-    water_te = te if water.acquisition.echo_time is None else water.acquisition.echo_time
-    water_tr = tr if water.acquisition.repetition_time is None else water.acquisition.repetition_time
-    table = _table(settings, field_strength(fids))
-    return Water(water, Timing(te, tr, water_te, water_tr), _tissue(settings, fids), table)
+    _check_timing(settings.data, te, tr)
+    assert te is not None and tr is not None
+    timing = Timing(te, tr, water.acquisition.echo_time, water.acquisition.repetition_time)
+    if timing.taken_over:
+        name = Path(settings.water).name
+        asked = " and ".join({"TE": "water_te_ms", "TR": "water_tr_s"}[t] for t in timing.taken_over)
+        note(
+            f"{name} does not say its {' and '.join(timing.taken_over)}: taken from the metabolite scan (TE"
+            f" {1e3 * timing.of_water[0]:g} ms, TR {timing.of_water[1]:g} s); where it differs, give {asked} in --config."
+        )
+    return Water(water, timing, _tissue(settings, fids), _table(settings, field_strength(fids)))
 
 
 def _table(settings: FitSettings, field: float) -> RelaxationTable:
@@ -174,14 +209,14 @@ def volume(path: str) -> np.ndarray:
 
 
 def fingerprints(settings: FitSettings) -> list[dict[str, str]]:
-    """Path, role and SHA-256 of every input file; a folder is hashed over its files in name order."""
+    """Path, role and SHA-256 of every input file, those that are read along with a named one included; a folder is hashed over its files in name order."""
+    named = {role: getattr(settings, role) for role in ("data", "basis", "water", "mask", "control")}
+    named |= {f"tissue_{k}": v for k, v in (settings.tissue or {}).items() if isinstance(v, str)}
     out = []
-    for role in ("data", "basis", "water", "mask", "control"):
-        path = getattr(settings, role)
-        if path is not None:
+    for role, path in named.items():
+        for place in [] if path is None else [Path(path), *io.companions(Path(path))]:
             digest = hashlib.sha256()
-            place = Path(path)
             for file in sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]:
                 digest.update(file.read_bytes())
-            out.append({"path": str(path), "role": role, "sha256": digest.hexdigest()})
+            out.append({"path": str(place), "role": role, "sha256": digest.hexdigest()})
     return out

@@ -26,7 +26,7 @@ def inputs_of(settings: FitSettings, path: str) -> tuple[inputs.Inputs, list[dic
 
 
 def method_of(path: str, given: inputs.Inputs, iterations: int) -> Method:
-    """The network's `Method`, with a note on spectra that are unlike its training data."""
+    """The network's `Method`, which knows how far spectra are from its training data."""
     saved = load(path)
     card = saved.card
     name = card["network"]["encoder"].get("name", "mlp")
@@ -43,21 +43,15 @@ def method_of(path: str, given: inputs.Inputs, iterations: int) -> Method:
         if isinstance(card.get("recipe"), dict)
         else card.get("recipe", "unknown")
     )
-    fids = np.asarray(given.fids.spectra)
-    far = distances(saved.familiarity, saved.network.inputs, fids)
-    unlike = np.flatnonzero(far > 1)
-    notes = [f"Estimates by a network ({name}, trained on recipe {recipe}), {then}."]
-    if len(unlike):
-        shown = ", ".join(f"{i} ({far[i]:.1f})" for i in unlike[:10]) + (", ..." if len(unlike) > 10 else "")
-        notes.append(
-            f"{len(unlike)} of {len(fids)} spectra are unlike the network's training data (distance above 1, its 99 % quantile): {shown}. "
-            "Compare them with mrsjax fit."
-        )
+    notes = (f"Estimates by a network ({name}, trained on recipe {recipe}), {then}.",)
 
-    def estimate(spectra: np.ndarray, progress: Any):
-        return predict(saved, spectra, given.fids.sampling, iterations=iterations, progress=progress)
+    def estimate(spectra: np.ndarray, noise_sd: float | None, progress: Any):
+        return predict(saved, spectra, given.fids.sampling, noise_sd=noise_sd, iterations=iterations, progress=progress)
 
-    return Method(fit_model(saved), estimate, f"a network ({name}), {then}", tuple(notes))
+    def distance(spectra: np.ndarray) -> np.ndarray:
+        return distances(saved.familiarity, saved.network.inputs, spectra)
+
+    return Method(fit_model(saved), estimate, f"a network ({name}), {then}", notes, distance)
 
 
 def scenario_rows(path: str, count: int, seed: int, iterations: int, say: Callable[[str], None]) -> list[Any]:
@@ -76,7 +70,7 @@ def scenario_rows(path: str, count: int, seed: int, iterations: int, say: Callab
     recipe = saved.card.get("recipe")
     if not isinstance(recipe, dict) or "text" not in recipe:
         raise ValueError(f"{path}: wanted a network with its recipe in the card, as mrsjax train writes it, found none")
-    worlds = scenarios(recipe["text"], str(recipe.get("name", "recipe")))
+    worlds = scenarios(recipe["text"], str(recipe.get("name", "recipe")), basis=saved.basis)
     keys = jax.random.split(jax.random.key(seed), count)
     sample = eqx.filter_jit(lambda simulator, keys: jax.vmap(simulator.sample)(keys))
     trials = {}

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from mrsjax.cli.hint_options import hint_options
+
 #: Name in the folder of results of each file that is always or sometimes written.
 FILES = ("preprocessed.nii.gz", "water.nii.gz", "difference.nii.gz", "sum.nii.gz", "report.html", "run.yaml")
 
 
-@click.command()
+#: Hints that are of a basis.
+OF_BASIS = ("--conjugate-basis", "--basis-ppm-ref", "--basis-subspectrum")
+
+
+@click.command(
+    epilog="What `mrsjax check` may ask for: --dwell-s, --central-frequency-mhz, --ppm-ref, --te-ms, --tr-s, --points, --nucleus, --conjugate."
+)
 @click.argument("raw", type=click.Path())
 @click.option(
     "--water", type=click.Path(), help="Unsuppressed water, same coils: coil weights, eddy currents, scaling."
@@ -25,12 +33,23 @@ FILES = ("preprocessed.nii.gz", "water.nii.gz", "difference.nii.gz", "sum.nii.gz
 )
 @click.option("--config", type=click.Path(), help="Settings of the steps, YAML (see docs/processing.md).")
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
-def preprocess(raw: str, out: str, **given: Any):
+@hint_options(leave_out=OF_BASIS)
+def preprocess(
+    raw: str,
+    out: str,
+    water: str | None,
+    ecc: str | None,
+    edited: bool,
+    lipid_mask: str | None,
+    config: str | None,
+    **hints: Any,
+):
     """Raw coils and transients of RAW to clean spectra, by the dims of the file.
 
     DIR gets preprocessed.nii.gz, water.nii.gz (with --water), difference.nii.gz and sum.nii.gz (edited data),
     report.html and run.yaml. RAW may be a BIDS dataset: each of its spectra with its mrsref; DIR is then a derivative.
     """
+    given = {"water": water, "ecc": ecc, "edited": edited, "lipid_mask": lipid_mask, "config": config, "hints": hints}
     if Path(raw).is_dir():
         return _dataset(raw, Path(out), given)
     process(raw, Path(out), **given)
@@ -51,7 +70,8 @@ def _dataset(root: str, out: Path, given: dict[str, Any]) -> int:
     for subject in found:
         click.echo(f"{subject.name}:")
         try:
-            one: dict[str, Any] = given | {"water": subject.options.get("water")}
+            times = dict(subject.options)
+            one: dict[str, Any] = given | {"water": times.pop("water", None), "hints": given["hints"] | times}
             process(str(subject.data), out / subject.folder, **one, named=subject.processed)
         except (ValueError, OSError) as error:
             failed += 1
@@ -73,12 +93,18 @@ def process(
     config: str | None,
     edited: bool = False,
     lipid_mask: str | None = None,
+    hints: Mapping[str, Any] | None = None,
+    checked: Callable[[Any], None] = lambda fids: None,
     named: Callable[[str], str] = str,
 ) -> Any:
-    """Preprocesses files into a folder, under the names that `named` gives those of `FILES`, and returns the `Preprocessed`."""
+    """Preprocesses files into a folder, under the names that `named` gives those of `FILES`, and returns the `Preprocessed`.
+
+    **Arguments:** `hints`: options of `cli.hint_options`, and water_te_ms and water_tr_s; `checked` is called with the data when they are read, before
+    anything is done to them.
+    """
     from mrsjax.report.folder import check_folder, write_folder
 
-    settings = read_settings(config)
+    settings, known = read_settings(config), {k: v for k, v in (hints or {}).items() if v is not None}
     check_folder(out, [named(f) for f in FILES], named("run.yaml"))
     from mrsjax.cli import outcome
     from mrsjax.cli.console import interruptible, phases, start_jax
@@ -89,13 +115,22 @@ def process(
 
         def work():
             from mrsjax import io
+            from mrsjax.cli.hint_options import read_hints
             from mrsjax.cli.inputs import volume
             from mrsjax.processing import Options
             from mrsjax.processing import preprocess as steps
 
             say("reading")
-            data = io.read(raw)
-            references = {k: None if v is None else io.read(v) for k, v in (("water", water), ("ecc", ecc))}
+            own = {k: v for k, v in known.items() if not k.startswith("water_")}
+            data = io.read(raw, **read_hints(own))
+            checked(data)
+            # TE and TR of the options are those of RAW: a reference speaks for itself.
+            others = {k: v for k, v in own.items() if k not in ("te_ms", "tr_s")}
+            of_water = others | {k.removeprefix("water_"): v for k, v in known.items() if k.startswith("water_")}
+            references = {
+                "water": None if water is None else io.read(water, **read_hints(of_water)),
+                "ecc": None if ecc is None else io.read(ecc, **read_hints(others)),
+            }
             mask = None if lipid_mask is None else volume(lipid_mask) != 0
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
             return steps(data, **references, split_edited=edited, lipid=mask, options=Options(**values), say=say)
@@ -116,7 +151,7 @@ def process(
             "device": device,
             "versions": outcome.versions(),
             "options": {k: str(Path(v).absolute()) for k, v in paths.items() if v is not None}
-            | {"edited": edited, "steps": settings},
+            | {"edited": edited, "steps": settings, **known},
         }
         page = preprocessing.render(done, run)
         log = [(r.method, r.details) for r in done.records]
@@ -168,7 +203,13 @@ def read_settings(path: str | None) -> dict[str, Any]:
     from mrsjax.processing import Options
     from mrsjax.processing.phasing import PEAKS
 
-    words = {"target": ("mean", "median", "first", *PEAKS), "reference": (None, *PEAKS), "beside": (None, True, False)}
+    words = {
+        "target": ("mean", "median", "first", *PEAKS),
+        "reference": (None, *PEAKS),
+        "beside": (None, True, False),
+        "edited_condition": (None, 1, 2),
+        "coil_method": ("wsvd", "first_points"),
+    }
     defaults = {f.name: f.default for f in dataclasses.fields(Options)}
     unknown = [str(k) for k in content if k not in defaults]
     if unknown:
@@ -176,7 +217,7 @@ def read_settings(path: str | None) -> dict[str, Any]:
     for name, value in content.items():
         wanted = defaults[name]
         if name in words:
-            fits = not isinstance(value, list | dict) and value in words[name]
+            fits = any(type(value) is type(w) and value == w for w in words[name])
         elif isinstance(wanted, bool):
             fits = isinstance(value, bool)
         elif isinstance(wanted, tuple):

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import click
 
+from mrsjax.cli.hint_options import hint_options
 
-@click.command()
+
+@click.command(
+    epilog="--steps FILE: settings of the preprocessing (the --config of `mrsjax preprocess`); --edited: conditions take turns among the transients. What `mrsjax check`"
+    " may ask for of RAW (--dwell-s, --ppm-ref, ...) and of the basis (--conjugate-basis, ...) works here too."
+)
 @click.argument("raw", type=click.Path())
 @click.option("--basis", type=click.Path(), required=True, help="Basis set: LCModel .BASIS, FSL-MRS folder.")
 @click.option("--water", type=click.Path(), help="Unsuppressed water, same coils.")
@@ -20,7 +25,8 @@ import click
 @click.option("--steps", type=click.Path(), hidden=True, help="Settings of the preprocessing, YAML.")
 @click.option("--config", type=click.Path(), help="Settings of the fit, YAML.")
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
-def run(raw, basis, water, ecc, edited, steps, config, out, **timing):
+@hint_options(leave_out=("--te-ms", "--tr-s"))
+def run(raw, basis, water, ecc, edited, steps, tissue, config, out, **hints):
     """From RAW coils and transients to concentrations and two reports.
 
     Of edited data the difference (edited minus unedited) is fitted: BASIS is that of the difference. DIR gets what `mrsjax fit` writes; DIR/preprocessing what `mrsjax preprocess` writes.
@@ -36,7 +42,9 @@ def run(raw, basis, water, ecc, edited, steps, config, out, **timing):
         "basis": basis,
         "out": out,
         "water": None if water is None else str(clean / "water.nii.gz"),
-        **timing,
+        "tissue": tissue,
+        # The other hints are of RAW: the preprocessed file says what they said.
+        **{k: hints[k] for k in ("te_ms", "tr_s", "conjugate_basis", "basis_ppm_ref", "basis_subspectrum")},
     }
     settings = resolve(given, config)
     if not Path(basis).exists():
@@ -45,7 +53,13 @@ def run(raw, basis, water, ecc, edited, steps, config, out, **timing):
 
     from mrsjax.cli.preprocess import process
 
-    done = process(raw, clean, water=water, ecc=ecc, config=steps, edited=edited)
+    def checked(fids):
+        from mrsjax.cli import inputs
+
+        inputs.check(settings, fids, raw)
+
+    of_raw = {k: v for k, v in hints.items() if "basis" not in k}
+    done = process(raw, clean, water=water, ecc=ecc, config=steps, edited=edited, hints=of_raw, checked=checked)
     if done.combined:
         settings = dataclasses.replace(settings, data=str(clean / "difference.nii.gz"))
     from mrsjax.cli import inputs

@@ -176,6 +176,11 @@ def resolve(options: Mapping[str, Any], config: str | None) -> FitSettings:
         value = getattr(settings, name)
         if value is not None and not low <= value <= high:
             raise ValueError(f"--{name.replace('_', '-')}: wanted {low:g} to {high:g}, found {value:g}; another unit?")
+    if settings.peak != FitSettings.peak:
+        from mrsjax.analysis.quality import RESONANCES
+
+        if settings.peak not in RESONANCES:
+            raise ValueError(f"peak: wanted one of {', '.join(RESONANCES)}, found {settings.peak}")
     if settings.posterior not in (None, *METHODS):
         raise ValueError(f"posterior: wanted {' or '.join(METHODS)}, found {settings.posterior!r}")
     if settings.tissue is not None and settings.water is None:

@@ -45,14 +45,14 @@ def simulate(
 
         jax.distributed.initialize(coordinator, processes, process)
     device = start_jax()
-    from simulators.datasets import available, store
     from simulators.datasets import recipe as load
+    from simulators.datasets import store, summaries
 
     if verify:
         click.echo(f"{out}: {store.verify(out)} shards are what was written")
     elif recipe is None:
-        for name in available():
-            click.echo(f"{name:8} {load(name).summary}")
+        for name, summary in summaries().items():
+            click.echo(f"{name:8} {summary}")
     else:
         made = load(recipe)
         with phases(device, doing="simulating") as (_, progress):

@@ -39,23 +39,35 @@ def find(inputs: Sequence[str], water: str | None) -> list[Subject]:
 
     **Arguments:** `water`: "OLD=NEW": the water file of each data file is its name with OLD replaced by NEW.
 
-    **Raises:** `ValueError` when there is nothing to fit, or no such input.
+    **Raises:** `ValueError` when there is nothing to fit, no such input, or two files whose results would have one name.
     """
     swap = None if water is None else _swap(water)
     found: list[Subject] = []
     plain: list[Path] = []
+    datasets = [p for p in map(Path, inputs) if _is_dataset(p)]
     for given in map(Path, inputs):
         if not given.is_dir():
             plain.append(given)
-        elif (given / "dataset_description.json").is_file() or any(given.glob("sub-*/**/mrs")):
-            found += _bids(given)
+        elif given in datasets:
+            found += _bids(given, given.absolute().name if len(datasets) > 1 else "")
         else:
             files = sorted(p for p in given.rglob("*") if p.is_file() and p.name.lower().endswith(_DATA))
             plain += [p for p in files if swap is None or not _is_water(p, swap)]
     found += _plain(plain, swap)
     if not found:
         raise ValueError(f"{', '.join(inputs)}: found no spectra to fit")
+    first: dict[str, Path] = {}
+    for subject in found:
+        if first.setdefault(subject.name, subject.data) is not subject.data:
+            both = f"{first[subject.name]} and {subject.data}"
+            raise ValueError(
+                f"{both}: would both be {subject.name} in the results; leave one out or give it a batch of its own"
+            )
     return found
+
+
+def _is_dataset(place: Path) -> bool:
+    return place.is_dir() and ((place / "dataset_description.json").is_file() or any(place.glob("sub-*/**/mrs")))
 
 
 def _swap(text: str) -> tuple[str, str]:
@@ -97,7 +109,8 @@ def _unchanged(name: str) -> str:
     return name
 
 
-def _bids(root: Path) -> list[Subject]:
+def _bids(root: Path, prefix: str) -> list[Subject]:
+    """The spectra of a dataset; `prefix`: its name where there are several, a folder of its own for its results."""
     out = []
     for path in sorted(root.glob("sub-*/**/mrs/sub-*")):
         match = re.fullmatch(rf"(sub-.+)_({'|'.join(SPECTRA)})\.nii(\.gz)?", path.name)
@@ -108,17 +121,20 @@ def _bids(root: Path) -> list[Subject]:
         reference = _reference(path, entities)
         if reference is not None:
             options["water"] = str(reference)
-        out.append(
-            Subject(f"{entities}_{suffix}", path, path.parent.relative_to(root), _derivative(entities, suffix), options)
-        )
+            options |= {f"water_{k}": v for k, v in _sidecar(reference, root).items()}
+        name = f"{prefix}_{entities}_{suffix}".lstrip("_")
+        folder = prefix / path.parent.relative_to(root)
+        out.append(Subject(name, path, folder, _derivative(entities, suffix), options))
     return out
 
 
 def _derivative(entities: str, suffix: str) -> Callable[[str], str]:
-    """Names of derivatives: `sub-01_desc-results_svs.csv`; a map is `sub-01_desc-<quantity><metabolite>_mrsimap.nii.gz`."""
+    """Names of derivatives: `sub-01_desc-results_svs.csv`; a map is `sub-01_desc-<quantity><metabolite>_mrsimap.nii.gz`, the voxel `sub-01_desc-voxel_mask.nii.gz`."""
 
     def named(name: str) -> str:
         path, dot, extension = name.partition(".")
+        if path == "voxel_mask":
+            return f"{entities}_desc-voxel_mask{dot}{extension}"
         first, *rest = path.split("/")
         kind = "mrsimap" if first == "maps" else suffix
         label = re.sub(r"[^A-Za-z0-9]", "", "".join(rest) if rest else first)
@@ -128,16 +144,20 @@ def _derivative(entities: str, suffix: str) -> Callable[[str], str]:
 
 
 def _reference(path: Path, entities: str) -> Path | None:
-    """The water: `mrsref` of the same entities, else the only one of the same run without `acq-`, `voi-` or `nuc-`."""
+    """The water: `mrsref` of the same entities, else the only one that differs in `acq-` or lacks `voi-` or `nuc-`."""
     exact = [p for p in path.parent.glob(f"{entities}_mrsref.nii*")]
     if exact:
         return exact[0]
-    others = [p for p in path.parent.glob("*_mrsref.nii*") if _key(p.name) == _key(path.name)]
+    others = [p for p in path.parent.glob("*_mrsref.nii*") if _is_of(_entities(p), _entities(path))]
     return others[0] if len(others) == 1 else None
 
 
-def _key(name: str) -> list[str]:
-    return sorted(e for e in name.split("_")[:-1] if not e.startswith("acq-"))
+def _entities(path: Path) -> set[str]:
+    return {e for e in path.name.split("_")[:-1] if not e.startswith("acq-")}
+
+
+def _is_of(water: set[str], data: set[str]) -> bool:
+    return water <= data and all(e.startswith(("voi-", "nuc-")) for e in data - water)
 
 
 def _sidecar(path: Path, root: Path) -> dict[str, Any]:

@@ -18,10 +18,11 @@ import click
     help="Folder of the run; one that was stopped goes on.",
 )
 def train(config: str, out: str):
-    """Train a network on artificial data as CONFIG (YAML) says.
+    """Train a network on artificial or measured spectra as CONFIG (YAML) says.
 
     \b
     recipe: r1                        # or a .yaml recipe; its basis and sampling are the network's
+                                      # or dataset: DIR of mrsjax simulate, or data: FILE (measured) and basis: FILE
     network: {encoder: {name: mlp, widths: [256, 128]}, predicted: [metabolites.shift, phase.phase_zero]}
     loss: {parameters: 1.0}
     training: {steps: 3000, batch: 128}

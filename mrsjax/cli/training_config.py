@@ -7,7 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-KEYS = ("recipe", "network", "loss", "training")
+SOURCES = ("recipe", "dataset", "data")
+SECTIONS = ("network", "loss", "training")
+KEYS = (*SOURCES, "basis", *SECTIONS)
+#: Losses that need no truth.
+BLIND = ("residual", "signal")
 
 
 def read_training(path: str) -> dict[str, Any]:
@@ -25,12 +29,24 @@ def read_training(path: str) -> dict[str, Any]:
         raise ValueError(f"{path}: wanted {', '.join(KEYS)}, found {type(content).__name__}")
     if unknown := [str(k) for k in content if k not in KEYS]:
         raise ValueError(f"{path}: unknown settings {', '.join(unknown)}; known are {', '.join(KEYS)}")
-    if not isinstance(content.get("recipe"), str):
-        raise ValueError(f"{path}: recipe: wanted the name or file of a recipe, found {content.get('recipe')!r}")
-    for key in KEYS[1:]:
+    if len(sources := [k for k in SOURCES if k in content]) != 1:
+        raise ValueError(f"{path}: wanted one of {', '.join(SOURCES)}, found {', '.join(sources) or 'none'}")
+    for key in [k for k in (*sources, "basis") if k in content]:
+        if not isinstance(content[key], str):
+            raise ValueError(f"{path}: {key}: wanted a name or a path, found {content[key]!r}")
+    if "basis" in content and "data" not in content:
+        raise ValueError(f"{path}: basis: the recipe names its own; only measured data need one here")
+    for key in SECTIONS:
         if not isinstance(content.setdefault(key, {}), dict):
             raise ValueError(f"{path}: {key}: wanted a mapping, found {content[key]!r}")
     return {"path": path, **content}
+
+
+def _number(path: str, place: str, given: Any) -> float:
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise ValueError(f"{path}: {place}: wanted a number, found {given!r}") from None
 
 
 def _made(path: str, key: str, kind: Any, given: Mapping[str, Any]) -> Any:
@@ -39,10 +55,7 @@ def _made(path: str, key: str, kind: Any, given: Mapping[str, Any]) -> Any:
         raise ValueError(f"{path}: {key}: unknown settings {', '.join(unknown)}; known are {', '.join(known)}")
     for f in dataclasses.fields(kind):
         if f.name in given and isinstance(f.default, int | float) and not isinstance(f.default, bool):
-            try:
-                given = {**given, f.name: type(f.default)(given[f.name])}
-            except (TypeError, ValueError):
-                raise ValueError(f"{path}: {key}.{f.name}: wanted a number, found {given[f.name]!r}") from None
+            given = {**given, f.name: type(f.default)(_number(path, f"{key}.{f.name}", given[f.name]))}
     try:
         return kind(**given)
     except ValueError as error:
@@ -53,30 +66,34 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
     """Trains what the configuration says; `say` gets a line at each validation."""
     import jax
 
-    from mrsjax.data import default_basis
+    from mrsjax.cli.training_data import source
     from mrsjax.nn import Matched, NetworkSpec, Training, calibrate, familiarity, weighted
     from mrsjax.nn import train as training
+    from mrsjax.nn.losses import check
     from mrsjax.nn.storage import write_network
-    from simulators.datasets import recipe
 
     path = given["path"]
     spec = _made(path, "network", NetworkSpec, given["network"])
     settings = _made(path, "training", Training, given["training"])
-    loss = weighted({k: float(v) for k, v in (given["loss"] or {"parameters": 1.0}).items()})
-    recipe_ = recipe(given["recipe"])
-    simulator, sampling = recipe_.spectra, recipe_.spectra.model.sampling
-    basis = default_basis()
+    usual = "residual" if "data" in given else "likelihood" if spec.variance else "parameters"
+    weights = {str(k): _number(path, f"loss.{k}", v) for k, v in (given["loss"] or {usual: 1.0}).items()}
+    if "data" in given and (seeing := [k for k in weights if k not in BLIND]):
+        raise ValueError(f"{path}: loss.{seeing[0]}: measured data have no truth; wanted {' or '.join(BLIND)}")
+    try:
+        loss = weighted(weights)
+        check(spec, weights)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    simulator, validation, basis, sampling, of_data = source(given)
     network = calibrate(spec, basis, sampling, simulator, seed=settings.seed)
     known = familiarity(network.inputs, simulator, key=jax.random.fold_in(jax.random.key(settings.seed), 0xFA))
 
+    about = {**of_data, "loss": weights}
+
     def save(network, folder, history):
-        about = {
-            "recipe": {"name": recipe_.name, "text": recipe_.text},
-            "loss": dict(given["loss"]),
-            "training": dataclasses.asdict(settings),
-            "metrics": {"step": history[-1].step, "validation": history[-1].validation},
-        }
-        write_network(folder, network, basis, sampling, known, about)
+        metrics = {"step": history[-1].step, "validation": history[-1].validation}
+        whole = {**about, "training": dataclasses.asdict(settings), "metrics": metrics}
+        write_network(folder, network, basis, sampling, known, whole)
 
     def report(record, steps):
         left = (steps - record.step) * settings.batch / max(record.spectra_per_s, 1e-9)
@@ -85,5 +102,5 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
             f" {record.spectra_per_s:.0f} spectra/s, {left:.0f} s left"
         )
 
-    matched = Matched(simulator, network.model.names, spec.predicted)
-    return training(network, matched, loss, settings, out=out, save=save, report=report)
+    data, held_out = (Matched(s, network.model.names, spec.predicted) for s in (simulator, validation))
+    return training(network, data, loss, settings, out=out, save=save, report=report, about=about, validation=held_out)

@@ -13,7 +13,7 @@ import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
@@ -42,10 +42,16 @@ def jit(function: F) -> F:
     return cast(Any, program)
 
 
+def bound(program: Any, *first: Any) -> Callable[..., Any]:
+    """A function made by `jit` with its first arguments given: they are taken apart, and brought to the device, once."""
+    arrays, kinds = _apart(first)
+    return functools.partial(program.call, ([jax.device_put(x) for x in arrays], kinds))
+
+
 def together(*calls: tuple[Any, tuple]) -> None:
     """Compiles programs, pairs of a function made by `jit` and its arguments, at the same time: XLA works outside Python's lock."""
     with ThreadPoolExecutor(len(calls)) as pool:
-        for done in [pool.submit(program.compiled, *args) for program, args in calls]:
+        for done in [pool.submit(program.compiled, *_apart(args)) for program, args in calls]:
             done.result()
 
 
@@ -53,6 +59,27 @@ def forget() -> None:
     """Frees the compiled programs of this process."""
     for program in _PROGRAMS:
         program.ready.clear()
+
+
+Kinds = tuple[tuple[Any, tuple], ...]
+
+
+def _apart(args: tuple) -> tuple[list[Any], Kinds]:
+    """The arrays in the arguments, and all else of each: its structure, and (shape, type) or (type, value) of its leaves."""
+    arrays, kinds = [], []
+    for leaves, structure in map(jax.tree.flatten, args):
+        found = [isinstance(x, jax.Array | np.ndarray | np.generic) for x in leaves]
+        arrays += [x for x, array in zip(leaves, found, strict=True) if array]
+        each = ((x.shape, x.dtype) if array else (type(x), x) for x, array in zip(leaves, found, strict=True))
+        kinds.append((structure, tuple(each)))
+    return arrays, tuple(kinds)
+
+
+def _whole(arrays: Iterable[Any], kinds: Kinds) -> list[Any]:
+    """The arguments again."""
+    left = iter(arrays)
+    fill = lambda kind: next(left) if isinstance(kind[0], tuple) else kind[1]  # noqa: E731
+    return [jax.tree.unflatten(structure, [fill(kind) for kind in each]) for structure, each in kinds]
 
 
 class Program:
@@ -63,30 +90,33 @@ class Program:
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any) -> Any:
-        leaves, compiled, result = self.compiled(*args)
-        return jax.tree.unflatten(result, compiled(*leaves))
+        return self.call(([], ()), *args)
 
-    def compiled(self, *args: Any) -> tuple[list[Any], Callable[..., Any], Any]:
-        """The arrays among the arguments, the program that takes them, and the structure of its result."""
-        arrays, rest = eqx.partition(args, lambda x: isinstance(x, jax.Array | np.ndarray | np.generic))
-        leaves, structure = jax.tree.flatten(arrays)
-        constants, around = jax.tree.flatten(rest)
-        key = (structure, tuple((x.shape, x.dtype) for x in leaves), around, tuple(constants), _settings())
+    def call(self, first: tuple[list[Any], Kinds], *args: Any) -> Any:
+        """The function of the arguments that `_apart` made `first` of, and of `args`."""
+        arrays, kinds = _apart(args)
+        compiled, result = self.compiled(first[0] + arrays, first[1] + kinds)
+        return jax.tree.unflatten(result, compiled(*first[0], *arrays))
+
+    def compiled(self, arrays: list[Any], kinds: Kinds) -> tuple[Callable[..., Any], Any]:
+        """The program that takes the arrays, and the structure of its result."""
+        key = kinds, _settings()
         if key not in self.ready:
-            self.ready[key] = self._compiled(leaves, structure, rest, key)
-        return leaves, *self.ready[key]
+            self.ready[key] = self._compiled(arrays, key)
+        return self.ready[key]
 
-    def _compiled(self, leaves, structure, rest, key) -> tuple[Callable[..., Any], Any]:
+    def _compiled(self, arrays, key) -> tuple[Callable[..., Any], Any]:
         box = []
 
-        def flat(*leaves):
-            result = self.function(*eqx.combine(jax.tree.unflatten(structure, leaves), rest))
+        def flat(*arrays):
+            with jax.default_matmul_precision("highest"):  # a GPU's TF32 would spoil the normal equations
+                result = self.function(*_whole(arrays, key[0]))
             box[:] = [result]
             return tuple(jax.tree.leaves(result))
 
         flat.__name__ = self.function.__name__
         traced, path = jax.jit(flat), _path(self.function, key)
-        shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves]
+        shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in arrays]
         if path is not None:
             kept = _read(path)
             if kept is None:

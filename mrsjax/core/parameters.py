@@ -50,6 +50,21 @@ class Parameter(eqx.Module):
         self.unit = unit
 
 
+def from_rows(tree, rows: Float[np.ndarray, "s p"]):
+    """Values for a tree of `Parameter`, leaves (s, *shape), from rows of numbers in the order of its leaves."""
+    starts, structure = jax.tree.flatten(field(tree, "start"))
+    parts = np.split(np.asarray(rows), np.cumsum([np.size(x) for x in starts])[:-1], axis=1)
+    shaped = (part.reshape(len(rows), *np.shape(x)) for part, x in zip(parts, starts, strict=True))
+    return jax.tree.unflatten(structure, shaped)
+
+
+def to_rows(values, like, s: int) -> Float[np.ndarray, "s p"]:
+    """Rows of numbers from a tree of values, the same for all `s` rows where they have the shapes of `like`, or with a leading axis s."""
+    shapes = [np.shape(x) for x in jax.tree.leaves(like)]
+    parts = [np.broadcast_to(x, (s, *shape)) for x, shape in zip(jax.tree.leaves(values), shapes, strict=True)]
+    return np.concatenate([part.reshape(s, -1) for part in parts], axis=1)
+
+
 def field(tree, name: str):
     """The same tree with each `Parameter` replaced by its attribute `name` (start, lower, upper, mean, sd or unit)."""
     return jax.tree.map(lambda p: getattr(p, name), tree, is_leaf=lambda x: isinstance(x, Parameter))

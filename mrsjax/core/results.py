@@ -9,7 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from mrsjax.core.metabolites import SUMS
+from mrsjax.core.metabolites import SUMS, canonical
 
 
 class Status(enum.IntEnum):
@@ -66,17 +66,30 @@ class FitResult(eqx.Module):
         return self.covariance / (sd[:, :, None] * sd[:, None, :])
 
     def total(self, parts: tuple[str, ...]) -> tuple[Float[Array, " s"], Float[Array, " s"]]:
-        """A sum of amplitudes and its CRLB, covariances included. Parts that are not in the basis are left out."""
-        w = jnp.array([1.0 if n in parts else 0.0 for n in self.names], dtype=self.amplitudes.dtype)
+        """A sum of amplitudes and its CRLB, covariances included. Parts that are not in the basis are left out.
+
+        **Raises:** `ValueError` when none is in it.
+        """
+        w = self._weights(parts)
         return self.amplitudes @ w, jnp.sqrt(jnp.einsum("m,smn,n->s", w, self.covariance, w))
 
     def ratio(
         self, parts: tuple[str, ...], reference: tuple[str, ...] = SUMS["tCr"]
     ) -> tuple[Float[Array, " s"], Float[Array, " s"]]:
-        """Ratio of two sums and its CRLB by first-order propagation: g' C g with g = (a - r b)/B, r = A/B."""
-        a = jnp.array([1.0 if n in parts else 0.0 for n in self.names], dtype=self.amplitudes.dtype)
-        b = jnp.array([1.0 if n in reference else 0.0 for n in self.names], dtype=self.amplitudes.dtype)
+        """Ratio of two sums and its CRLB by first-order propagation: g' C g with g = (a - r b)/B, r = A/B.
+
+        **Raises:** `ValueError` when no part of one of them is in the basis.
+        """
+        a, b = self._weights(parts), self._weights(reference)
         below = self.amplitudes @ b
         r = (self.amplitudes @ a) / below
         g = (a - r[:, None] * b) / below[:, None]
         return r, jnp.sqrt(jnp.einsum("sm,smn,sn->s", g, self.covariance, g))
+
+    def _weights(self, parts: tuple[str, ...]) -> Float[Array, " m"]:
+        """1 for the amplitudes that are among `parts`, by any of their names."""
+        wanted = {canonical(n) for n in parts}
+        weights = [float(canonical(n) in wanted) for n in self.names]
+        if not any(weights):
+            raise ValueError(f"parts: none of {', '.join(parts)} among the amplitudes {', '.join(self.names)}")
+        return jnp.array(weights, dtype=self.amplitudes.dtype)

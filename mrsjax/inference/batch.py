@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from mrsjax.core.compilation import jit
+from mrsjax.core.compilation import bound, jit
 from mrsjax.inference import varpro
 from mrsjax.inference.varpro import Linear, Point, Problem, State, Tree, single
 from mrsjax.physics.model import SignalModel
@@ -28,8 +28,8 @@ def _take(tree, rows):
     return jax.tree.map(lambda x: x[rows], tree)
 
 
-def map_rows(function: Callable, rows):
-    """`function(slot rows)` over all rows of a tree of arrays (leading axis: spectra), slot by slot; results on the host.
+def map_rows(function: Callable, *rows):
+    """`function(*slot rows)` over all rows of trees of arrays (leading axis: spectra), slot by slot; results on the host.
 
     `function` is jitted by the caller and sees `slots()` rows at every call; the last slots repeat the last row.
     """
@@ -37,19 +37,21 @@ def map_rows(function: Callable, rows):
     parts = []
     for first in range(0, total, size):
         index = np.minimum(np.arange(first, first + size), total - 1)
-        part = jax.tree.map(np.asarray, function(_take(rows, index)))
+        part = jax.tree.map(np.asarray, function(*_take(rows, index)))
         parts.append(_take(part, slice(0, min(size, total - first))))
     return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
 
-def begin(tree: Tree, theta: Float[np.ndarray, "s p"], m: int) -> State:
-    """States before the first step, on the host: points of infinite cost, so that the first step evaluates theta itself."""
+def begin(tree: Tree, theta: Float[np.ndarray, "s p"], passive: Bool[np.ndarray, "s m"]) -> State:
+    """States before the first step, on the host: points of infinite cost, so that the first step evaluates theta itself. `passive`: amplitudes that are
+    not expected to be zero."""
+    m = passive.shape[1]
     (s, p), dtype = theta.shape, theta.dtype
     theta = np.clip(theta, np.asarray(tree.lower), np.asarray(tree.upper))
     infinite = np.full(s, np.inf, dtype)
     eye = lambda n: np.tile(np.eye(n, dtype=dtype), (s, 1, 1))  # noqa: E731
     zeros, count = np.zeros((s, p), dtype), np.zeros(s, np.int32)
-    parts: Any = infinite, np.zeros((s, m), dtype), np.ones((s, m), bool), eye(m)
+    parts: Any = infinite, np.zeros((s, m), dtype), passive.copy(), eye(m)
     parts = theta, Linear(*parts), zeros, eye(p), np.zeros((s, m, p), dtype)
     parts = Point(*parts), theta.copy(), np.zeros(s, dtype), np.full(s, 1e-2, dtype), count, count.copy()
     return State(*parts)
@@ -75,6 +77,7 @@ def minimise(
     theta: Float[np.ndarray, "s p"],
     active: Bool[np.ndarray, " s"],
     *,
+    passive: Bool[np.ndarray, "s m"] | None = None,
     tolerance: float,
     max_iterations: int,
     progress: Callable[[int, int], None] | None = None,
@@ -84,17 +87,18 @@ def minimise(
     The iteration is in single precision, whatever that of the arguments: half the time, and its rounding is far below the noise. What is reported is
     evaluated at its end point in the precision of the session.
 
-    `tolerance`: predicted decrease of chi^2 / 2 at which a spectrum is finished. `progress(done, total)` is called after each round.
+    `passive`: where to begin with the non-negative amplitudes. `tolerance`: predicted decrease of chi^2 / 2 at which a spectrum is finished. `progress(done, total)` is called after each round.
     """
     size = slots()
     model, problems, theta = single((model, problems, theta))
-    states = begin(single(Tree(model)), theta, len(model.names))
+    passive = np.ones((len(theta), len(model.names)), bool) if passive is None else passive
+    states = begin(single(Tree(model)), theta, passive)
     waiting = np.flatnonzero(active)
     total = len(waiting)
-    stop_at = jnp.asarray(tolerance, theta.dtype), jnp.int32(max_iterations)
+    stop_at, step = (np.float32(tolerance), np.int32(max_iterations)), bound(advance, model)
     while len(waiting):
         rows = np.resize(waiting[:size], size)  # the last slots repeat the first rows
-        state, stop = advance(model, _take(problems, rows), _take(states, rows), *stop_at)
+        state, stop = step(_take(problems, rows), _take(states, rows), *stop_at)
         for everything, part in zip(jax.tree.leaves(states), jax.tree.leaves(state), strict=True):
             everything[rows] = part
         waiting = waiting[~np.isin(waiting, rows[np.asarray(stop)])]

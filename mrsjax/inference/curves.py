@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from mrsjax.core.compilation import jit
+from mrsjax.core.compilation import bound, jit
 from mrsjax.core.results import FitResult
 from mrsjax.inference import batch
 from mrsjax.inference.varpro import Tree, stacked
@@ -52,9 +52,8 @@ def evaluate_all(model: SignalModel, result: FitResult, fids: Complex[Array | np
 
 def _stack(model, result, fids, index) -> Curves:
     state = result.state
-    rows = (state.theta, result.amplitudes, state.log_stiffness, fids)
-    rows = tuple(np.asarray(x)[index] for x in rows)
-    data, components, baseline = batch.map_rows(lambda x: _curves(model, *x), rows)
+    rows = (np.asarray(x)[index] for x in (state.theta, result.amplitudes, state.log_stiffness, fids))
+    data, components, baseline = batch.map_rows(bound(_curves, model), *rows)
     fit = components.sum(axis=1) + baseline
     noise = np.asarray(result.noise_sd)[index]
     return Curves(np.asarray(model.ppm), data, fit, baseline, data - fit, components, noise)

@@ -1,29 +1,54 @@
-"""Full Fisher information at the end of a fit: amplitudes, non-linear parameters and baseline together."""
+"""Full Fisher information at the end of a fit: amplitudes, non-linear parameters and baseline together.
 
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+In NumPy, all spectra at once and in double precision: LAPACK outside of XLA is the fastest here, and nothing is compiled.
+"""
 
-from mrsjax.inference.linalg import inverse, masked, schur
+import numpy as np
+from jaxtyping import Bool, Float
+
 from mrsjax.inference.varpro import Point, Problem, Tree
+
+#: Added to the unit diagonal of matrices made in single precision, whose rounding could leave them indefinite.
+RIDGE = 5e-7
 
 
 def covariance(
-    tree: Tree, problem: Problem, at: Point
-) -> tuple[Float[Array, "m m"], Float[Array, " p"], Float[Array, ""]]:
-    """Covariance of all amplitudes and standard deviations of the non-linear parameters, in units of the noise; and the
+    tree: Tree, problem: Problem, at: Point, level: Float[np.ndarray, " s"]
+) -> tuple[Float[np.ndarray, "s m m"], Float[np.ndarray, "s p"], Float[np.ndarray, " s"]]:
+    """Covariance of all amplitudes and standard deviations of the non-linear parameters, in units of the problems; and the
     effective number of parameters, tr F^-1 (F - prior precisions), of those that are not at zero or at a bound.
 
-        F = [A J]' W [A J] + prior precisions,   covariance = F^-1
+        F = [A J]' W [A J] / level^2 + prior precisions,   covariance = F^-1
 
-    W projects out the penalised baseline (its prior included), A holds every amplitude, those at zero too, and J = d(c A)/d theta. Parameters at a
-    bound are taken as known. With wide priors this is the Cramer-Rao bound; with informative ones its Bayesian form (van Trees). The parts of F are those
-    of the fit's last accepted point: no model is evaluated here.
+    `level`: noise in units of the problems. W projects out the penalised baseline (its prior included), A holds every amplitude, those at zero too, and
+    J = d(c A)/d theta. Parameters at a bound are taken as known. With wide priors this is the Cramer-Rao bound; with informative ones its Bayesian form (van
+    Trees). The parts of F are those of the fit's last accepted point: no model is evaluated here.
     """
-    free = (at.theta > tree.lower) & (at.theta < tree.upper)
-    known = inverse(at.linear.gram)  # covariance of the amplitudes were the rest known
-    back = known @ jnp.where(free[None, :], at.cross, 0.0)
-    inner = inverse(masked(schur(at.linear.gram, at.cross, at.information), free))
-    cov = known + back @ inner @ back.T
-    sd = jnp.where(free, jnp.sqrt(jnp.maximum(jnp.diagonal(inner), 0.0)), 0.0)
-    seen = jnp.sum(at.linear.amplitudes > 0) - jnp.sum(cov * problem.precision)
-    return cov, sd, seen + jnp.sum(jnp.where(free, 1.0 - problem.weight * jnp.diagonal(inner), 0.0))
+    p, w = np.asarray(problem.precision), np.asarray(problem.weight)
+    prior = w[:, :, None] * np.eye(w.shape[1])
+    variance = level[:, None, None] ** 2
+    gram = (np.asarray(at.linear.gram) - p) / variance + p
+    information = (np.asarray(at.information) - prior) / variance + prior
+    cross = np.asarray(at.cross) / variance
+    theta, lower, upper = (np.asarray(x) for x in (at.theta, tree.lower, tree.upper))
+    free = (theta > lower) & (theta < upper)
+    known = inverse(gram)  # covariance of the amplitudes were the rest known
+    left = known @ cross
+    inner = inverse(_masked(information - cross.swapaxes(1, 2) @ left, free))
+    back = np.where(free[:, None, :], left, 0.0)
+    cov = known + back @ inner @ back.swapaxes(1, 2)
+    variances = np.where(free, np.maximum(np.diagonal(inner, axis1=1, axis2=2), 0.0), 0.0)
+    seen = np.sum(at.linear.amplitudes > 0, axis=1) - np.sum(cov * p, axis=(1, 2))
+    return cov, np.sqrt(variances), seen + np.sum(np.where(free, 1.0 - w * variances, 0.0), axis=1)
+
+
+def inverse(a: Float[np.ndarray, "s n n"]) -> Float[np.ndarray, "s n n"]:
+    """Inverses of symmetric positive definite matrices."""
+    scale = 1 / np.sqrt(np.maximum(np.diagonal(a, axis1=1, axis2=2), np.finfo(np.float32).tiny))
+    both = scale[:, :, None] * scale[:, None, :]
+    return np.linalg.inv(a * both + RIDGE * np.eye(a.shape[1])) * both
+
+
+def _masked(a: Float[np.ndarray, "s n n"], keep: Bool[np.ndarray, "s n"]) -> Float[np.ndarray, "s n n"]:
+    """Rows and columns outside `keep` replaced by those of the identity."""
+    return np.where(keep[:, :, None] & keep[:, None, :], a, np.eye(a.shape[1]))

@@ -7,9 +7,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Complex
 
+from mrsjax.core.compilation import bound
+from mrsjax.core.parameters import to_rows
 from mrsjax.core.results import FitResult
 from mrsjax.inference import batch, noise, shortening, stages
 from mrsjax.inference.ahead import compile_ahead
@@ -51,13 +52,19 @@ def fit(
     **Returns:** a `FitResult` with a `Status` for each spectrum. Spectra that hold NaN, infinities, zeros or a constant get NaN numbers and
     `Status.INVALID_DATA`; no spectrum stops the others.
 
-    **Raises:** `ValueError` when the shape does not fit the model.
+    **Raises:** `ValueError` when `fids` or `start` do not fit the model, or `noise_sd` is not positive.
     """
     fids = np.asarray(fids)
+    if noise_sd is not None and not noise_sd > 0:
+        raise ValueError(f"noise_sd: wanted a positive standard deviation, found {noise_sd}")
     if fids.ndim != 2 or fids.shape[1] != model.sampling.n_points or not np.iscomplexobj(fids):
         raise ValueError(
             f"fids: wanted complex (spectra, {model.sampling.n_points}), found {fids.dtype} of shape {fids.shape}; use fids[None] for one spectrum"
         )
+    if not len(fids):
+        raise ValueError("fids: wanted at least one spectrum, found none")
+    if start is not None:
+        start = _checked(start, model.coarse(), len(fids))
     total = len(fids)
     parts = []
     for first in range(0, total, CHUNK):
@@ -94,26 +101,25 @@ def _fit_chunk(
     guess = half if shortening.is_long(half) else model
     short = decimated(guess)
     reported = decimated(model) if model.baseline.columns.shape[1] and max_iterations > 1 else model
-    compile_ahead(model, half, guess, short, reported, blocks)
+    compile_ahead(model, half, guess, short, reported, blocks, started=start is not None)
     if start is None:
-        rough = single((coarse, clean, jnp.asarray(stages.singlet_band(coarse))))
-        theta = batch.map_rows(lambda x: stages.correlated(rough[0], x, rough[2]), rough[1])
+        *rough, fids = single((coarse, stages.singlet_band(coarse), clean))
+        theta = batch.map_rows(bound(stages.correlated, *rough), fids)
     else:
-        theta = np.asarray(jax.vmap(lambda v: ravel_pytree(v)[0])(start), jnp.result_type(float))
+        theta = to_rows(start, coarse.start(), len(fids)).astype(jnp.result_type(float))
     points = model.window[1] - model.window[0]
     known = (np.nan if noise_sd is None else noise_sd) / scale.astype(jnp.result_type(float))
-    prepared = batch.map_rows(lambda x: stages.prepare(coarse, half, x[0], x[1], x[2], blocks), (clean, theta, known))
+    prepared = batch.map_rows(bound(stages.prepare, coarse, half, blocks), clean, theta, known)
     active = finite & varying & prepared.valid
     signal, late = (np.maximum(x, 0.0) for x in (prepared.energy - points, prepared.late_energy - points / 2))
     early = shortening.first_half_is_enough(half, signal[active], late[active])
     part, problems = (half, prepared.half) if early else (model, prepared.problems)
-    shared, short = part.coarse(), short if part is guess else decimated(part)
+    short = short if part is guess else decimated(part)
     limit = min(MAX_ITERATIONS[0], max_iterations)
     first = batch.minimise(short.coarse(), problems, theta, active, tolerance=TOLERANCES[0], max_iterations=limit)
-    rows = (problems, first.at)
-    problems, second, excess = batch.map_rows(lambda x: stages.between(shared, part, *x), rows)
+    problems, second, excess = stages.between(part.coarse(), part, problems, first.at)
     run = partial(batch.minimise, tolerance=tolerance, max_iterations=max_iterations)
-    last = run(short, problems, second, active, progress=report)
+    last = run(short, problems, second, active, passive=np.asarray(first.at.linear.passive), progress=report)
     data = prepared.problems.data / excess[:, None]
     problems = eqx.tree_at(lambda p: p.data, problems, data)
     # where the short model's error would be seen, the whole model has the last word
@@ -122,8 +128,19 @@ def _fit_chunk(
         reported = model
         if max_iterations > 1:
             last = _replaced(last, strong, run(model, problems, np.asarray(last.at.theta), strong))
-    end = batch.map_rows(lambda x: summary(reported, *x), (problems, last.at))
+    end = batch.map_rows(bound(summary, reported), problems, last.at)
     return result_of(model, problems, last, end, prepared.noise * scale, excess, active, max_iterations, tolerance)
+
+
+def _checked(start: Values, coarse: SignalModel, total: int) -> Values:
+    """Starting values that have the names and shapes of `coarse`'s."""
+    named = lambda tree: {f"{g}.{n}": v for g, entries in tree.items() for n, v in entries.items()}  # noqa: E731
+    wanted, found = ({k: np.shape(v) for k, v in named(t).items()} for t in (coarse.start(), start))
+    wanted = {k: (total, *shape) for k, shape in wanted.items()}
+    if wrong := sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k)):
+        k = wrong[0]
+        raise ValueError(f"start: {k}: wanted {wanted.get(k, 'nothing')}, found {found.get(k, 'nothing')}")
+    return start
 
 
 def _replaced(old, rows: Bool[np.ndarray, " s"], new):

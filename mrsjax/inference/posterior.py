@@ -76,8 +76,8 @@ class Posterior(eqx.Module):
         if sampled.any():
             from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
 
-            for row in np.flatnonzero(sampled):
-                r_hat[row], ess[row] = split_gelman_rubin(quantity[row]), effective_sample_size(quantity[row])
+            chains = np.moveaxis(quantity[sampled], 0, 2)  # (k, d, s, q)
+            r_hat[sampled], ess[sampled] = split_gelman_rubin(chains), effective_sample_size(chains)
         return r_hat, ess
 
 

@@ -26,12 +26,27 @@ from mrsjax.physics.relaxation import (
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Echo and repetition time (s) of the metabolite and of the water acquisition."""
+    """Echo and repetition time (s) of the metabolite and of the water acquisition; None: not stated, so the metabolites' are taken."""
 
     echo_time: float
     repetition_time: float
-    water_echo_time: float
-    water_repetition_time: float
+    water_echo_time: float | None = None
+    water_repetition_time: float | None = None
+
+    @property
+    def of_water(self) -> tuple[float, float]:
+        """TE and TR of the water."""
+        te, tr = self.water_echo_time, self.water_repetition_time
+        return self.echo_time if te is None else te, self.repetition_time if tr is None else tr
+
+    @property
+    def taken_over(self) -> tuple[str, ...]:
+        """Which of the water's times are the metabolites'."""
+        return tuple(n for n, v in (("TE", self.water_echo_time), ("TR", self.water_repetition_time)) if v is None)
+
+
+#: Source of a time of the water that no file states.
+TAKEN_OVER = "taken from the metabolite scan"
 
 
 class Tissue(eqx.Module):
@@ -45,9 +60,12 @@ class Tissue(eqx.Module):
     def __init__(self, gm, wm, csf):
         parts = np.stack(np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (gm, wm, csf))), axis=-1)
         total = parts.sum(axis=-1)
-        if np.any(parts < 0) or np.any(np.abs(total - 1) > 0.02):
+        wrong = ~(np.all(parts >= 0, axis=-1) & (np.abs(total - 1) <= 0.02))
+        if wrong.any():
+            gm, wm, csf = parts[wrong][0]
+            count = f" in {wrong.sum()} of {wrong.size} voxels, first" if wrong.size > 1 else ""
             raise ValueError(
-                f"tissue: wanted fractions >= 0 with gm + wm + csf = 1, found a sum of {total.ravel()[0]:.3f}"
+                f"tissue: wanted fractions >= 0 with gm + wm + csf = 1, found{count} gm={gm:g}, wm={wm:g}, csf={csf:g}"
             )
         self.fractions = parts / total[..., None]
 
@@ -139,7 +157,9 @@ def quantify(result: FitResult, water: WaterReference | None = None) -> Quantiti
 
     **Raises:** `ValueError` when the number of water FIDs is neither one nor that of the spectra.
     """
-    sums = {k: v for k, v in SUMS.items() if any(canonical(n) in v for n in result.names) and k not in result.names}
+    have = {canonical(n) for n in result.names}
+    # glutamate alone is no Glx; the other sums are often one metabolite's
+    sums = {k: v for k, v in SUMS.items() if (have >= {*v} if k == "Glx" else have & {*v}) and k not in result.names}
     singles = [n for n in result.metabolites if n not in sums]
     names = (*singles, *sums)
     parts = np.array(
@@ -178,12 +198,7 @@ def _scale_by_water(quantities: Quantities, parts, result: FitResult, water: Wat
     tissue = Tissue(0.5, 0.5, 0.0) if water.tissue is None else water.tissue
     fractions = np.broadcast_to(np.asarray(tissue.fractions, float).reshape(-1, 3), (n_spectra, 3))
     timing, table = water.timing, water.table
-    left_water = np.array(
-        [
-            attenuation(timing.water_echo_time, timing.water_repetition_time, table.water[t].t1, table.water[t].t2)
-            for t in TISSUES
-        ]
-    )
+    left_water = np.array([attenuation(*timing.of_water, table.water[t].t1, table.water[t].t2) for t in TISSUES])
     times = [table.of(canonical(n)) for n in result.names]
     left = np.array(
         [[attenuation(timing.echo_time, timing.repetition_time, t.t1, t.t2) for t in pair] for pair in times]
@@ -221,8 +236,10 @@ def _constants_used(
     out = [
         Constant("echo time, metabolites", timing.echo_time * 1e3, "ms", "acquisition"),
         Constant("repetition time, metabolites", timing.repetition_time * 1e3, "ms", "acquisition"),
-        Constant("echo time, water", timing.water_echo_time * 1e3, "ms", "acquisition"),
-        Constant("repetition time, water", timing.water_repetition_time * 1e3, "ms", "acquisition"),
+        *(
+            Constant(f"{name} time, water", t * 1e3, "ms", TAKEN_OVER if short in timing.taken_over else "acquisition")
+            for name, short, t in zip(("echo", "repetition"), ("TE", "TR"), timing.of_water, strict=True)
+        ),
         Constant(
             f"signal of one proton at unit concentration, from {proton.singlet}",
             proton.value,
@@ -262,6 +279,8 @@ def _assumptions(proton, water: WaterReference) -> tuple[str, ...]:
             0,
             "No tissue fractions were given: the voxel counts as 50 % grey, 50 % white matter, 0 % CSF.",
         )
+    if water.timing.taken_over:
+        out.insert(0, f"{' and '.join(water.timing.taken_over)} of the water are {TAKEN_OVER}.")
     if proton.spread > 0.1:
         listed = ", ".join(f"{k}: {v / proton.value:.2f}" for k, v in proton.all.items())
         out.append(

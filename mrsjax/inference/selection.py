@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from mrsjax.core.results import FitResult
+from mrsjax.core.results import FitResult, Status
 from mrsjax.inference.fit import fit
 from mrsjax.physics.model import SignalModel
 
@@ -22,13 +22,22 @@ class Choice(NamedTuple):
     criterion: Float[np.ndarray, " models"]
 
 
-def criterion(result: FitResult) -> Float[np.ndarray, " s"]:
-    """Akaike's criterion / 2 of each fit: chi^2 / 2 of the residual + effective number of parameters."""
-    return np.asarray(result.misfit + result.effective_parameters)
+def criteria(models: Sequence[SignalModel], results: Sequence[FitResult]) -> Float[np.ndarray, "models s"]:
+    """Akaike's criterion / 2 of each fit, misfit / variance + effective number of parameters (QAIC: Burnham and Anderson 2002, section 2.5).
+
+    The variance is that of the residual over that of the noise in the best of the models, not below 1: on measured spectra every model leaves more
+    than noise, and by the noise alone the most flexible model would always be taken.
+    """
+    misfits = np.array([r.misfit for r in results])
+    parameters = np.array([r.effective_parameters for r in results])
+    points = np.array([[2 * (m.window[1] - m.window[0])] for m in models])
+    variance = 2 * misfits / np.maximum(points - parameters, 1.0)
+    return misfits / np.maximum(variance.min(axis=0), 1.0) + parameters
 
 
 def choose(models: Sequence[SignalModel], fids: Complex[Array | np.ndarray, "s n"]) -> Choice:
-    """The model with the smallest criterion over some spectra of a file: one model for all spectra, so that they stay comparable.
+    """The model with the smallest criterion over some spectra of a file: one model for all spectra, so that they stay comparable. Spectra whose fit
+    converged with each of the models decide (all that were fitted, where there are none).
 
     **Raises:** `ValueError` when there is no model to choose from.
     """
@@ -37,9 +46,12 @@ def choose(models: Sequence[SignalModel], fids: Complex[Array | np.ndarray, "s n
     if len(models) == 1:
         return Choice(models[0], 0, np.zeros(1))
     trial = np.unique(np.linspace(0, len(fids) - 1, min(TRIAL, len(fids))).round().astype(int))
-    means = []
-    for model in models:
-        values = criterion(fit(model, np.asarray(fids)[trial]))
-        means.append(np.nanmean(values) if np.isfinite(values).any() else np.inf)
+    results = [fit(model, np.asarray(fids)[trial]) for model in models]
+    values, status = criteria(models, results), np.array([r.status for r in results])
+    fitted = np.isfinite(values).all(axis=0)
+    sound = fitted & (status == Status.CONVERGED).all(axis=0)
+    means = np.full(len(models), np.inf)
+    if fitted.any():
+        means = values[:, sound if sound.any() else fitted].mean(axis=1)
     best = int(np.argmin(means))
-    return Choice(models[best], best, np.array(means))
+    return Choice(models[best], best, means)

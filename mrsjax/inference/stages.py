@@ -3,9 +3,8 @@ first."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,9 +12,9 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from mrsjax.core.compilation import jit
-from mrsjax.core.parameters import field
+from mrsjax.core.parameters import field, from_rows, to_rows
 from mrsjax.inference import noise, starting
-from mrsjax.inference.linalg import inverse
+from mrsjax.inference.fisher import inverse
 from mrsjax.inference.varpro import Point, Problem, Tree
 from mrsjax.physics.model import SignalModel
 
@@ -39,7 +38,7 @@ def singlet_band(model: SignalModel) -> Float[np.ndarray, " n"]:
 
 
 @jit
-def correlated(coarse: SignalModel, fids, band) -> Float[Array, "s p"]:
+def correlated(coarse: SignalModel, band, fids) -> Float[Array, "s p"]:
     """The first stage's starting points from the data alone."""
     proto = starting.prototype(coarse)
     shift, phase = jax.vmap(lambda f: starting.correlate(coarse, proto, f, band))(fids)
@@ -56,7 +55,7 @@ def correlated(coarse: SignalModel, fids, band) -> Float[Array, "s p"]:
 
 
 @jit
-def prepare(coarse: SignalModel, half: SignalModel, fids, theta, known, blocks) -> Prepared:
+def prepare(coarse: SignalModel, half: SignalModel, blocks, fids, theta, known) -> Prepared:
     """Data in units of the noise: `known`, or measured where that is NaN."""
     sd = jnp.where(jnp.isnan(known), noise.noise_sds(fids, blocks), known)
     valid = jnp.isfinite(sd) & (sd > 0) & jnp.all(jnp.isfinite(theta), axis=1)
@@ -72,56 +71,46 @@ def prepare(coarse: SignalModel, half: SignalModel, fids, theta, known, blocks) 
     return Prepared(make(whole), make(half.crop(fids[:, :n])), energy(whole), energy(late), sd, valid)
 
 
-@jit
 def between(
     coarse: SignalModel, model: SignalModel, problems: Problem, at: Point
-) -> tuple[Problem, Float[Array, "s p"], Float[Array, " s"]]:
-    """The second stage's problems and starting points from the end of the first."""
-    tree, start = Tree(coarse), model.start()
-
-    def move(theta):
-        found = tree.unravel(theta)
-        values = {g: {k: found.get(g, {}).get(k, v) for k, v in entries.items()} for g, entries in start.items()}
-        for group in model.groups:
-            values[group.name] |= group.lineshape.refine(found[group.name])
-        return ravel_pytree(values)[0]
-
-    def precision(linear):
-        total = jnp.zeros_like(linear.gram)
-        for prior in model.ratios:
-            smallest = jnp.sqrt(jnp.sum(prior.scale**2 / jnp.maximum(jnp.diagonal(linear.gram), 1e-30)))
-            total = total + prior.precision(linear.amplitudes, smallest)
-        return total
-
-    def weight(linear):
-        seen = linear.amplitudes * jnp.sqrt(1.0 / jnp.maximum(jnp.diagonal(inverse(linear.gram)), 1e-30))
-        doubt = (1.0 + (DETECTION / jnp.maximum(seen, 0.03)) ** 2) ** 2
-        sd = field(model.parameters(), "sd")
-        first = 0
-        for group in model.groups:
-            own = doubt[first : first + len(group.names)]
-            first += len(group.names)
-            for name in sd[group.name]:
-                if name.startswith("own_"):
-                    sd[group.name][name] = sd[group.name][name] / jnp.sqrt(own)
-        return 1.0 / ravel_pytree(sd)[0] ** 2
-
+) -> tuple[Problem, Float[np.ndarray, "s p"], Float[np.ndarray, " s"]]:
+    """The second stage's problems and starting points from the end of the first, and their unit over the noise. In NumPy, all spectra at once."""
+    gram = np.asarray(at.linear.gram, float)
+    found, start = from_rows(coarse.parameters(), np.asarray(at.theta)), model.start()
+    values = {g: {k: found.get(g, {}).get(k, v) for k, v in entries.items()} for g, entries in start.items()}
+    for group in model.groups:
+        values[group.name] |= group.lineshape.refine(found[group.name])
     # What the first stage cannot explain counts as noise in the second, else the priors mean nothing on real spectra.
-    # Its amplitudes and Gram matrix keep their meaning: both sides are rescaled.
-    excess = jnp.maximum(1.0, excess_of(model, at.linear.cost))
-    linear = at.linear
-    linear = eqx.tree_at(lambda x: x.gram, linear, linear.gram / excess[:, None, None] ** 2)
-    problems = Problem(
-        problems.data / excess[:, None],
-        problems.log_stiffness,
-        jax.vmap(precision)(linear) * excess[:, None, None] ** 2,
-        jax.vmap(weight)(linear),
-    )
-    return problems, jax.vmap(move)(at.theta), excess
+    excess = np.maximum(1.0, excess_of(model, np.asarray(at.linear.cost)))
+    amplitudes = np.asarray(at.linear.amplitudes) / excess[:, None]
+    precision = np.zeros_like(gram)
+    for prior in model.ratios:
+        spread = np.asarray(prior.scale) / np.sqrt(np.maximum(np.diagonal(gram, axis1=1, axis2=2), 1e-30))
+        precision += prior.precision(amplitudes, np.linalg.norm(spread, axis=1))
+    seen = amplitudes / np.sqrt(np.maximum(np.diagonal(inverse(gram), axis1=1, axis2=2), 1e-30))
+    doubt = 1.0 + (DETECTION / np.maximum(seen, 0.03)) ** 2
+    sd, first = field(model.parameters(), "sd"), 0
+    for group in model.groups:
+        last = first + len(group.names)
+        for name in sd[group.name]:
+            if name.startswith("own_"):
+                sd[group.name][name] = sd[group.name][name] / doubt[:, first:last]
+        first = last
+    weight = 1.0 / to_rows(sd, start, len(gram)) ** 2
+    data = (problems.data / excess[:, None]).astype(problems.data.dtype)
+    dtype = problems.weight.dtype
+    parts: Any = data, problems.log_stiffness, precision.astype(dtype), weight.astype(dtype)
+    return Problem(*parts), to_rows(values, start, len(gram)).astype(dtype), excess.astype(dtype)
 
 
-def excess_of(model: SignalModel, cost: Float[Array, " s"]) -> Float[Array, " s"]:
+def shrinkage_of(model: SignalModel) -> Float[np.ndarray, " j"]:
+    """`Baseline.shrinkage` at the model's stiffness, on the host."""
+    baseline = model.baseline
+    return 1.0 / (1.0 + np.exp(np.asarray(baseline.log_stiffness)) * np.asarray(baseline.roughness))
+
+
+def excess_of(model: SignalModel, cost: Float[np.ndarray, " s"]) -> Float[np.ndarray, " s"]:
     """Residual over noise: square root of chi^2 for each degree of freedom, real and imaginary parts counted."""
     points = 2 * (model.window[1] - model.window[0])
-    taken = 2 * jnp.sum(model.baseline.shrinkage(model.baseline.log_stiffness)) + len(model.names)
-    return jnp.sqrt(2.0 * cost / jnp.maximum(points - taken, 1.0))
+    taken = 2 * shrinkage_of(model).sum() + len(model.names)
+    return np.sqrt(2.0 * cost / max(points - taken, 1.0))

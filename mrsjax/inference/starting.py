@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrsjax.core.fourier import to_fid, to_spectrum
-from mrsjax.core.metabolites import canonical
+from mrsjax.core.metabolites import SUMS, canonical
 from mrsjax.physics.model import SignalModel
 
 #: Typical amplitudes in adult brain, mmol/kg (order of magnitude, de Graaf 2019): they only weight the correlation.
@@ -24,7 +24,8 @@ def prototype(model: SignalModel) -> Complex[Array, " n"]:
 
     Components without a typical amplitude are left out; a basis without any known name is summed as it is.
     """
-    weight = np.array([TYPICAL.get(canonical(name), 0.0) for name in model.names])
+    parts = [SUMS.get(canonical(name), (canonical(name),)) for name in model.names]
+    weight = np.array([sum(TYPICAL.get(part, 0.0) for part in each) for each in parts])
     if not weight.any():
         weight = np.ones(len(model.names))
     real = model.groups[0].fids.real.dtype

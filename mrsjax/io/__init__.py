@@ -1,5 +1,6 @@
 """Files in and out. Units and signs are converted here and nowhere else: +Hz = higher ppm in memory, SI units."""
 
+from mrsjax.io.companions import companions as companions
 from mrsjax.io.doctor import check as check
 from mrsjax.io.errors import FormatError as FormatError
 from mrsjax.io.errors import MirroredWarning as MirroredWarning

@@ -51,9 +51,10 @@ class Format:
 #: In the order in which they are tried.
 FORMATS = (
     Format(
-        "NIfTI-MRS", (".nii", ".nii.gz"), nifti_mrs.looks_like,
-        read=nifti_mrs.read, write=nifti_mrs_write.write, write_basis=nifti_mrs_write.write_basis,
+        "NIfTI-MRS basis", (".nii", ".nii.gz"), nifti_mrs.looks_like_basis,
+        read_basis=nifti_mrs.read_basis, write_basis=nifti_mrs_write.write_basis,
     ),
+    Format("NIfTI-MRS", (".nii", ".nii.gz"), nifti_mrs.looks_like, read=nifti_mrs.read, write=nifti_mrs_write.write),
     Format(
         "LCModel BASIS", (".basis",), lcmodel_basis.looks_like,
         read_basis=lcmodel_basis.read_basis, write_basis=lcmodel_write.write_basis,
@@ -198,7 +199,7 @@ def read_basis(
             "format",
             found=found.name,
             wanted="a basis set",
-            fix="give an LCModel .BASIS file or an FSL-MRS basis folder",
+            fix="give an LCModel .BASIS file, an FSL-MRS basis folder or a NIfTI-MRS basis",
         )
     with np.errstate(over="ignore", invalid="ignore"):
         basis = found.read_basis(existing(path), Hints(ppm_ref=ppm_ref, echo_time=echo_time, subspectrum=subspectrum))
@@ -257,7 +258,7 @@ def write(
 
 
 def write_basis(basis: BasisSet, path: str | os.PathLike) -> None:
-    """A basis set to an LCModel file (a path ending in .basis), NIfTI-MRS (.nii, .nii.gz; not read back as a basis), or
+    """A basis set to an LCModel file (a path ending in .basis), NIfTI-MRS (.nii, .nii.gz), or
     an FSL-MRS folder (a path without extension, or a folder).
 
     **Raises:** `FormatError` for an unknown extension, and for what a format cannot hold.

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mrsjax.core import DIMS, Acquisition, FIDs
+from mrsjax.core import DIMS, Acquisition, BasisSet, FIDs
+from mrsjax.core.basis import BasisOrigin
 from mrsjax.core.constants import PPM_REF_WATER
 from mrsjax.io import hints as checks
 from mrsjax.io.content import sibling
@@ -24,6 +26,8 @@ ECODE = 44
 _TIME_UNITS = {8: 1.0, 16: 1e-3, 24: 1e-6, 0: 1.0}  # NIfTI-1 xyzt_units; unset is read as s
 #: Our header entry for `Acquisition.noise_sd` (user-defined keys are objects with Value and Description).
 NOISE_KEY = "NoiseStandardDeviation"
+#: Our header entries of a basis set: names along dim 5, how it was made, and the line width in it (Hz).
+ENTRY_KEY, ORIGIN_KEY, WIDTH_KEY = "BasisEntry", "BasisOrigin", "BasisLineWidth"
 #: The affine that the format writes for an unknown position.
 NO_AFFINE = np.diag([10000.0, 10000.0, 10000.0, 1.0])
 #: What `spectrum` is called on disk.
@@ -64,14 +68,9 @@ def _load(path: Path) -> Any:
     return image
 
 
-def _sidecar(path: Path) -> dict[str, Any] | None:
+def sidecar(path: Path) -> Path | None:
     """The BIDS sidecar beside the file, if any."""
-    bare = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    file = sibling(bare, ".json")
-    if file is None:
-        return None
-    content = load_json(file)
-    return content if isinstance(content, dict) else None
+    return sibling(path.with_suffix("") if path.suffix.lower() == ".gz" else path, ".json")
 
 
 def _metadata(path: Path, image: Any) -> dict[str, Any]:
@@ -83,13 +82,14 @@ def _metadata(path: Path, image: Any) -> dict[str, Any]:
             path, "header extension", found=type(e).__name__, wanted="JSON with code 44", fix="the file is damaged"
         ) from e
     if not texts:
-        sidecar = _sidecar(path)
-        if sidecar is None:
+        file = sidecar(path)
+        content = None if file is None else load_json(file)
+        if not isinstance(content, dict):
             raise FormatError(
                 path, "header extension", found="none with code 44, no .json sidecar", wanted="the NIfTI-MRS header",
                 fix="this is no spectroscopy NIfTI; convert the scanner's file with spec2nii",
             )  # fmt: skip
-        return sidecar
+        return content
     text = texts[0]
     try:
         content = json.loads(text.decode("utf-8") if isinstance(text, bytes) else str(text).rstrip("\x00"))
@@ -252,3 +252,40 @@ def read(path: Path, hints: Hints) -> FIDs:
         source=str(path),
     )
     return FIDs(data, sampling, dims, acquisition)
+
+
+def looks_like_basis(path: Path, head: bytes) -> bool:
+    """A NIfTI-MRS file whose header names the entries of a basis set (`nifti_mrs_write.write_basis`), and has no second dimension in time."""
+    if head[:2] == b"\x1f\x8b":
+        try:
+            head = zlib.decompressobj(wbits=31).decompress(head, 1 << 16)
+        except zlib.error:
+            return False
+    return looks_like(path, head) and f'"{ENTRY_KEY}"'.encode() in head and b'"dim_6"' not in head
+
+
+def read_basis(path: Path, hints: Hints) -> BasisSet:
+    """A basis set that `nifti_mrs_write.write_basis` wrote: entries along dim 5, their names in its header.
+
+    **Raises:** `FormatError`.
+    """
+    fids = read(path, hints)
+    about = fids.acquisition
+    header = about.header.get("dim_5_header")
+    entry = header.get(ENTRY_KEY) if isinstance(header, dict) else None
+    found = entry.get("Value") if isinstance(entry, dict) else None
+    names = [n for n in found if isinstance(n, str) and n] if isinstance(found, list) else []
+    if fids.data.ndim != 2 or not len(set(names)) == len(names) == len(fids.data):
+        raise FormatError(
+            path, ENTRY_KEY, found=repr(found)[:80], wanted=f"a name for each of {fids.data.shape[:-1]} entries",
+            fix="write the basis again",
+        )  # fmt: skip
+    made, width = (about.header.get(k) for k in (ORIGIN_KEY, WIDTH_KEY))
+    origin = BasisOrigin(
+        sequence=about.sequence,
+        echo_time=about.echo_time,
+        linewidth=_number(width, "Value") if isinstance(width, dict) else None,
+        source=str(path),
+        header=made["Value"] if isinstance(made, dict) and isinstance(made.get("Value"), dict) else {},
+    )
+    return BasisSet(fids.data, names, fids.sampling, origin)

@@ -20,7 +20,7 @@ from mrsjax.io import hints as checks
 from mrsjax.io.content import write_bytes
 from mrsjax.io.errors import FormatError
 from mrsjax.io.first_point import FIRST_POINT_KEY
-from mrsjax.io.nifti_mrs import ECODE, NO_AFFINE, NOISE_KEY, SPECTRUM_INFO
+from mrsjax.io.nifti_mrs import ECODE, ENTRY_KEY, NO_AFFINE, NOISE_KEY, ORIGIN_KEY, SPECTRUM_INFO, WIDTH_KEY
 
 _SPACE = ("x", "y", "z")
 _TIMES = {
@@ -192,8 +192,9 @@ def write_basis(basis: BasisSet, path: Path) -> None:
         "ResonantNucleus": [basis.sampling.nucleus],
         "dim_5": "DIM_USER_0",
         "dim_5_info": "entries of a basis set",
-        "dim_5_header": {"BasisEntry": {"Value": list(basis.names), "Description": "name of each entry"}},
-        "BasisOrigin": {"Value": dict(origin.header), "Description": f"how the basis was made ({origin.source})"},
+        "dim_5_header": {ENTRY_KEY: {"Value": list(basis.names), "Description": "name of each entry"}},
+        ORIGIN_KEY: {"Value": dict(origin.header), "Description": f"how the basis was made ({origin.source})"},
+        WIDTH_KEY: {"Value": origin.linewidth, "Description": "FWHM that the signals have already, Hz"},
     }
     acquisition = Acquisition(echo_time=origin.echo_time, sequence=origin.sequence, header=header)
     write(FIDs(np.asarray(basis.fids), basis.sampling, ("DIM_USER_0",), acquisition), path)

@@ -31,7 +31,7 @@ def adapt(
 ) -> Adapted:
     """`steps` of Adam on `losses.residual` for each FID, from the trained weights each time; no truth is needed.
 
-    The best step is kept, the zeroth included: the residual never grows. `values` are starting values for `inference.fit(..., start=...)`. Memory: one copy of
+    The best step is kept, the zeroth included: the residual never grows. NaN for data that are not finite. `values` are starting values for `inference.fit(..., start=...)`. Memory: one copy of
     the weights and two moments for each slot of `inference.batch`.
     """
     return Adapted(*map_rows(lambda x: _adapt(network, x, steps, learning_rate), np.asarray(fids).astype(np.complex64)))
@@ -58,8 +58,9 @@ def _adapt(network: Network, fids: Complex[Array, "b n"], steps: int, learning_r
                 weights = optax.apply_updates(weights, update)
             return (weights, state, best, vector), value
 
-        nothing = jnp.full((), jnp.inf, jnp.float32), jnp.zeros(len(network.map.names), jnp.float32)
+        nothing = jnp.full((), jnp.inf, jnp.float32), jnp.full(len(network.map.names), jnp.nan, jnp.float32)
         carry, losses = jax.lax.scan(step, (start, optimiser.init(start), *nothing), length=steps + 1)
-        return network.map.tree(carry[3]), losses[0], carry[2]
+        after = jnp.where(jnp.isfinite(losses[0]), carry[2], jnp.nan)
+        return network.map.tree(carry[3]), losses[0], after
 
     return jax.vmap(one)(fids)

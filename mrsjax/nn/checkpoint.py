@@ -90,7 +90,7 @@ def write_state(folder: Path, now: Progress, mark: Mapping[str, Any]) -> None:
 def read_state(folder: Path, start: Progress, mark: Mapping[str, Any]) -> Progress:
     """The state in `folder`, or `start` when there is none.
 
-    **Raises:** `ValueError` when it is of a run with other settings or another network.
+    **Raises:** `ValueError` when it is of a run with other settings, another network, other constants, data or loss, or no state at all.
     """
     from mrsjax.nn.training import Record
 
@@ -98,10 +98,10 @@ def read_state(folder: Path, start: Progress, mark: Mapping[str, Any]) -> Progre
     if not path.exists():
         return start
     arrays = read_arrays(path)
+    if "about" not in arrays:
+        raise ValueError(f"{path}: wanted the state of a run of mrsjax train, found other arrays")
     meta = json.loads(str(arrays["about"]))
-    old, new = meta["mark"], json.loads(json.dumps(mark))
-    if old != new:
-        changed = [k for k, v in new["settings"].items() if old.get("settings", {}).get(k) != v] or ["the network"]
+    if changed := _changed(meta["mark"], json.loads(json.dumps(mark))):
         raise ValueError(
             f"{path}: a run with another choice of {', '.join(changed)}; continue it as it was, or train into another folder"
         )
@@ -115,3 +115,17 @@ def read_state(folder: Path, start: Progress, mark: Mapping[str, Any]) -> Progre
         meta["waited"],
         [Record(*r) for r in meta["history"]],
     )
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Names of what is not the same in two marks of `training`."""
+    names = []
+    for part in ("settings", "about"):
+        was = old.get(part, {})
+        names += [k for k in {**was, **new[part]} if was.get(k) != new[part].get(k)]
+    names += [f"the network's {part}" for part in ("shapes", "specification") if old.get(part) != new[part]]
+    was, now = old.get("constants", {}), new["constants"]
+    alike = was.keys() == now.keys() and all(
+        np.allclose(was[k], now[k], rtol=1e-4, atol=1e-4 * abs(now[k][0])) for k in now
+    )
+    return names if alike else [*names, "the network's constants (basis, calibration)"]

@@ -27,6 +27,13 @@ def _keys(key, count):
     return [None] * count if key is None else list(jax.random.split(key, count))
 
 
+def _one_dimensional(name, shape):
+    if len(shape) != 2:
+        raise ValueError(
+            f"{name}: wanted features (points, channels), found shape {shape}; use cnn2d for a spectrogram"
+        )
+
+
 class MLP(nnx.Module):
     """Dense layers on the flattened features: LayerNorm, GELU, dropout after each."""
 
@@ -61,10 +68,7 @@ class CNN(nnx.Module):
         widths: Sequence[int] = (128,),
         rate: float = 0.0,
     ):
-        if len(shape) != 2:
-            raise ValueError(
-                f"cnn: wanted features (points, channels), found shape {shape}; use cnn2d for a spectrogram"
-            )
+        _one_dimensional("cnn", shape)
         sizes = [shape[1], *channels]
         self.layers = nnx.List([nnx.Conv(a, b, (kernel,), (stride,), rngs=rngs) for a, b in itertools.pairwise(sizes)])
         points = shape[0]
@@ -96,9 +100,11 @@ class CNN2D(nnx.Module):
     ):
         if len(shape) != 3:
             raise ValueError(f"cnn2d: wanted features (frequencies, times, channels), found shape {shape}")
+        if len(channels) != len(kernels):
+            raise ValueError(f"cnn2d: wanted a kernel for each of {len(channels)} channels, found {len(kernels)}")
         sizes = [shape[2], *channels]
         self.layers = nnx.List(
-            [nnx.Conv(a, b, (k, k), (2, 2), rngs=rngs) for a, b, k in zip(sizes, sizes[1:], kernels, strict=False)]
+            [nnx.Conv(a, b, (k, k), (2, 2), rngs=rngs) for a, b, k in zip(sizes[:-1], channels, kernels, strict=True)]
         )
         height, width = shape[:2]
         for _ in channels:
@@ -128,6 +134,7 @@ class ResNet(nnx.Module):
         widths: Sequence[int] = (128,),
         rate: float = 0.0,
     ):
+        _one_dimensional("resnet", shape)
         self.stem = nnx.Conv(shape[-1], width, (9,), (4,), rngs=rngs)
         self.norms = nnx.List([nnx.LayerNorm(width, rngs=rngs) for _ in range(blocks)])
         self.wide = nnx.List([nnx.Conv(width, width, (kernel,), rngs=rngs) for _ in range(blocks)])
@@ -148,7 +155,7 @@ class ResNet(nnx.Module):
 
 
 class Transformer(nnx.Module):
-    """Patches of `patch` points as tokens with learned positions, pre-norm self-attention blocks, mean over tokens."""
+    """Patches of `patch` points (zeros after the last) as tokens with learned positions, pre-norm self-attention blocks, mean over tokens."""
 
     def __init__(
         self,
@@ -162,7 +169,8 @@ class Transformer(nnx.Module):
         blocks: int = 2,
         rate: float = 0.0,
     ):
-        tokens = shape[0] // patch
+        _one_dimensional("transformer", shape)
+        tokens = -(-shape[0] // patch)
         self.embed = nnx.Linear(patch * shape[1], width, rngs=rngs)
         self.position = nnx.Param(0.02 * jax.random.normal(rngs.params(), (tokens, width)))
         make = lambda a, b: nnx.List([nnx.Linear(a, b, rngs=rngs) for _ in range(blocks)])  # noqa: E731
@@ -173,7 +181,8 @@ class Transformer(nnx.Module):
         self.tokens, self.patch, self.heads, self.rate = tokens, patch, heads, rate
 
     def __call__(self, x, *, key=None):
-        x = self.embed(x[: self.tokens * self.patch].reshape(self.tokens, -1)) + self.position[...]
+        x = jnp.pad(x, ((0, self.tokens * self.patch - x.shape[0]), (0, 0)))
+        x = self.embed(x.reshape(self.tokens, -1)) + self.position[...]
         keys = _keys(key, 2 * len(self.qkv))
         for i, (qkv, merge, up, down) in enumerate(zip(self.qkv, self.merge, self.up, self.down, strict=True)):
             q, k, v = jnp.split(qkv(self.norms[2 * i](x)).reshape(self.tokens, self.heads, -1), 3, axis=-1)

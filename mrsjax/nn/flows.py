@@ -17,9 +17,11 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Key
 
 from mrsjax.core import Sample
+from mrsjax.inference.batch import map_rows
 from mrsjax.inference.marginal import marginal
 from mrsjax.nn.frozen import Frozen
 from mrsjax.nn.network import Network, Prediction
@@ -92,34 +94,41 @@ def _log_q(flow, found: Prediction, u):
 class Draws(NamedTuple):
     """Draws of the posterior of each FID.
 
-    - `vectors` (s, d, p): predicted parameters; `weights` (s, d): exact over approximate density, normalised to sum 1.
-    - `efficiency` (s,): effective number of draws as a part of all; small: not to be trusted.
+    - `vectors` (s, d, p): predicted parameters; `weights` (s, d): exact over approximate density, normalised to sum 1; NaN, as are the amplitudes, where no
+      draw has a finite one (all are outside the prior).
+    - `efficiency` (s,): effective number of draws as a part of all; small: not to be trusted; 0 without weights.
     - `amplitudes`, `amplitudes_sd` (s, m): mean and standard deviation under the weights, in units of the basis.
     """
 
-    vectors: Float[Array, "s d p"]
-    weights: Float[Array, "s d"]
-    efficiency: Float[Array, " s"]
-    amplitudes: Float[Array, "s m"]
-    amplitudes_sd: Float[Array, "s m"]
+    vectors: Float[Array | np.ndarray, "s d p"]
+    weights: Float[Array | np.ndarray, "s d"]
+    efficiency: Float[Array | np.ndarray, " s"]
+    amplitudes: Float[Array | np.ndarray, "s m"]
+    amplitudes_sd: Float[Array | np.ndarray, "s m"]
 
 
-@eqx.filter_jit
 def sample(
     posterior: NeuralPosterior,
-    fids: Complex[Array, "s n"],
+    fids: Complex[Array | np.ndarray, "s n"],
     log_prior: Callable[[Float[Array, " p"]], Float[Array, ""]],
     *,
     draws: int,
     key: Key[Array, ""],
 ) -> Draws:
-    """Draws from q with their exact weights.
+    """Draws from q with their exact weights, in the slots of `inference.batch`, a draw of each at a time.
 
     **Arguments:** `log_prior`: of the predicted parameters (SI units), that of the training data. Parameters that the network does not predict are at their start.
     """
+    seeds = np.asarray(jax.random.key_data(jax.random.split(key, len(fids))))
+    return map_rows(lambda x: _sample(posterior, x[0], x[1], log_prior, draws), (np.asarray(fids), seeds))
+
+
+@eqx.filter_jit
+def _sample(posterior: NeuralPosterior, fids, seeds, log_prior, draws: int) -> Draws:
     network, flow = posterior.network, posterior.flow()
 
-    def one(fid, key):
+    def one(fid, seed):
+        key = jax.random.wrap_key_data(seed)
         found = network.encode(fid)
         condition, mean, log_sd = _condition(found)
         e, log_q = flow.sample_and_log_prob(key, (draws,), condition)
@@ -131,11 +140,13 @@ def sample(
             density = at.log_likelihood + log_prior(vector) + jnp.sum(jnp.log(slope))
             return vector, density, at.mean, at.variance
 
-        vectors, density, c, variance = jax.vmap(exact)(u)
+        vectors, density, c, variance = jax.lax.map(exact, u)
         log_w = density - log_q
-        w = jax.nn.softmax(jnp.where(jnp.isfinite(log_w), log_w, -jnp.inf))
+        finite = jnp.isfinite(log_w)
+        w = jax.nn.softmax(jnp.where(finite, log_w, -jnp.inf))  # NaN where none is finite
+        efficiency = jnp.where(jnp.any(finite), 1.0 / (draws * jnp.sum(w**2)), 0.0)
         centre = w @ c
         sd = jnp.sqrt(w @ (variance + (c - centre) ** 2))
-        return Draws(vectors, w, 1.0 / (draws * jnp.sum(w**2)), found.noise * centre, found.noise * sd)
+        return Draws(vectors, w, efficiency, found.noise * centre, found.noise * sd)
 
-    return jax.vmap(one)(fids, jax.random.split(key, len(fids)))
+    return jax.vmap(one)(fids, seeds)

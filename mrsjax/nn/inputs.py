@@ -48,6 +48,8 @@ class Inputs(eqx.Module):
             raise ValueError(f"domain: wanted {', '.join(DOMAINS)}, found {domain!r}")
         if parts not in PARTS:
             raise ValueError(f"parts: wanted {', '.join(PARTS)}, found {parts!r}")
+        if points is not None and domain != "fid":
+            raise ValueError(f"points: {points} has no use in domain {domain}, which takes a window; use domain fid")
         points = sampling.n_points if points is None else points
         if not 16 <= points <= sampling.n_points:
             raise ValueError(f"points: wanted 16 to {sampling.n_points}, found {points}")

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 from mrsjax.core import Sample
 from mrsjax.inference import varpro
 from mrsjax.nn import layers
-from mrsjax.nn.network import Network, Prediction
+from mrsjax.nn.network import Network, NetworkSpec, Prediction
 
 
 def parameters(network: Network, prediction: Prediction, sample: Sample) -> Float[Array, ""]:
@@ -29,12 +29,13 @@ def amplitudes(network: Network, prediction: Prediction, sample: Sample) -> Floa
 
 
 def likelihood(network: Network, prediction: Prediction, sample: Sample) -> Float[Array, ""]:
-    """Gaussian negative log-likelihood of parameters and amplitudes with the network's own standard deviations."""
-    assert prediction.log_sd is not None
-    error = (prediction.vector - sample.truth["vector"]) / network.map.scale.value
-    if network.spec.amplitudes == "network":
-        spread = prediction.scale * network.amplitude_spread.value
-        error = jnp.concatenate([error, (prediction.amplitudes - sample.truth["amplitudes"]) / spread])
+    """Gaussian negative log-likelihood of the outputs u, with the network's own standard deviations of them:
+
+    mean over r of (u_r - t_r)^2 / (2 s_r^2) + log s_r,    t: the outputs that say the truth (`Network.outputs_of`)
+    """
+    assert prediction.log_sd is not None  # `check`
+    truth = network.outputs_of(sample.truth["vector"], sample.truth.get("amplitudes", jnp.nan), prediction.scale)
+    error = prediction.outputs - truth
     known = jnp.isfinite(error)
     error = jnp.where(known, error, 0.0)
     terms = jnp.where(known, 0.5 * (error * jnp.exp(-prediction.log_sd)) ** 2 + prediction.log_sd, 0.0)
@@ -69,6 +70,21 @@ LOSSES: dict[str, Callable[[Network, Prediction, Sample], Float[Array, ""]]] = {
 
 #: Losses that look at amplitudes, which cost a linear solution each.
 OF_AMPLITUDES = {"amplitudes", "signal"}
+
+
+def check(spec: NetworkSpec, weights: Mapping[str, float]) -> None:
+    """Whether a network can be trained with these losses.
+
+    **Raises:** `ValueError` naming the loss or the setting that has no use.
+    """
+    if "likelihood" in weights and not spec.variance:
+        raise ValueError("loss.likelihood: wanted a network with variance: true, found variance: false")
+    if spec.variance and "likelihood" not in weights:
+        raise ValueError("network.variance: true has no use without loss.likelihood, which trains it")
+    if (blind := sorted(OF_AMPLITUDES & weights.keys())) and spec.amplitudes == "none":
+        raise ValueError(f"loss.{blind[0]}: wanted a network with amplitudes, found amplitudes: none")
+    if not spec.predicted and "parameters" in weights:
+        raise ValueError("loss.parameters: wanted predicted parameters, found none; use loss.amplitudes")
 
 
 def weighted(weights: Mapping[str, float]) -> Callable[[Network, Sample, Key[Array, ""] | None], Float[Array, ""]]:

@@ -55,7 +55,15 @@ class NetworkSpec:
     variance: bool = False
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        for name in ("encoder", "inputs", "model"):
+            if not isinstance(getattr(self, name), Mapping):
+                example = ", e.g. {name: mlp}" if name == "encoder" else ""
+                raise ValueError(f"network.{name}: wanted a mapping{example}, found {getattr(self, name)!r}")
+        if isinstance(self.predicted, str) or not all(isinstance(n, str) for n in self.predicted):
+            raise ValueError(f"network.predicted: wanted a list of names, found {self.predicted!r}")
+        if self.steps < 0:
+            raise ValueError(f"network.steps: wanted 0 or more, found {self.steps}")
         object.__setattr__(self, "predicted", tuple(self.predicted))
         object.__setattr__(self, "model", MODEL_DEFAULTS | dict(self.model))  # a later version may have other defaults
         if self.amplitudes not in AMPLITUDES:
@@ -80,7 +88,8 @@ class Prediction(NamedTuple):
 
     - `values`: the coarse model's tree of parameters; `vector`: the predicted ones.
     - `amplitudes` (m,), in units of the basis; NaN where the network gives none.
-    - `outputs`: all outputs in units of the training data's spread about its mean; `log_sd`: logarithm of their standard deviation, or None.
+    - `outputs`: all outputs, unbounded (`Network.outputs_of` the truth is their target), of order 1 over the training data; `log_sd`: logarithm of the standard
+      deviation of these, not of the values, or None.
     - `problem`: the fit's problem of this FID (`inference.varpro`), `noise`: its unit; `scale`: of the inputs.
     """
 
@@ -135,10 +144,24 @@ class Network(eqx.Module):
         given = layers.problem(self.model, fid, noise)
         amplitudes = jnp.full(len(self.model.names), jnp.nan, scale.dtype)
         if self.spec.amplitudes == "network":
-            spread = self.amplitude_spread.value
-            at = self.amplitude.value / spread
-            amplitudes = scale * spread * jax.nn.softplus(outputs[p:] + at + jnp.log(-jnp.expm1(-at)))
+            amplitudes = self.positive(outputs[p:], scale)
         return Prediction(self.map.tree(vector), vector, amplitudes, outputs, log_sd, given, noise, scale)
+
+    def positive(self, outputs: Float[Array, " m"], scale: Float[Array, ""]) -> Float[Array, " m"]:
+        """Outputs of a network that gives amplitudes -> amplitudes, c = scale spread softplus(u + a); u = 0 is their mean over the training data."""
+        spread = self.amplitude_spread.value
+        return scale * spread * jax.nn.softplus(outputs + _inverse_softplus(self.amplitude.value / spread))
+
+    def outputs_of(
+        self, vector: Float[Array, " p"], amplitudes: Float[Array, " m"], scale: Float[Array, ""]
+    ) -> Float[Array, " r"]:
+        """The outputs that say these parameters and, where the network gives them, amplitudes (below 1 % of their spread: taken there; NaN stays NaN)."""
+        u = self.map.outputs(vector)
+        if self.spec.amplitudes != "network":
+            return u
+        spread = self.amplitude_spread.value
+        relative = jnp.maximum(amplitudes / (scale * spread), 0.01)
+        return jnp.concatenate([u, _inverse_softplus(relative) - _inverse_softplus(self.amplitude.value / spread)])
 
     def __call__(self, fid: Complex[Array, " n"], *, key: Key[Array, ""] | None = None) -> Prediction:
         """`encode`, then amplitudes by the layers of `spec.amplitudes`."""
@@ -150,6 +173,10 @@ class Network(eqx.Module):
             values, amplitudes = layers.refine(self.model, found.problem, found.values, self.spec.steps)
             return found._replace(values=values, vector=self.map.of(values), amplitudes=found.noise * amplitudes)
         return found
+
+
+def _inverse_softplus(y):
+    return y + jnp.log(-jnp.expm1(-y))
 
 
 def sizes(spec: NetworkSpec, model: SignalModel) -> int:

@@ -43,12 +43,13 @@ def predict(
     fids: Complex[Array | np.ndarray, "s n"],
     sampling: Sampling,
     *,
+    noise_sd: float | None = None,
     iterations: int = 3,
     progress: Callable[[int, int], None] | None = None,
 ) -> FitResult:
     """Spectra in, amplitudes with uncertainties out, by a network.
 
-    **Arguments:** `iterations`: of the fit that starts where the network points, each stage; 0: none, exact amplitudes at the network's parameters.
+    **Arguments:** `noise_sd`: as in `inference.fit`, for denoised data. `iterations`: of the fit that starts where the network points, each stage; 0: none, exact amplitudes at the network's parameters.
     A network that gives the amplitudes itself gives these, beside the Cramer-Rao bounds at its parameters.
 
     **Returns:** a `FitResult` like that of `inference.fit`; spectra that have not converged say so in their status.
@@ -60,7 +61,8 @@ def predict(
         raise ValueError(f"iterations: wanted 0 or more, found {iterations}")
     values, amplitudes = encode(saved.network, fids)
     own = saved.network.spec.amplitudes == "network"
-    result = fit(fit_model(saved), fids, start=values, max_iterations=1 if own else 1 + iterations, progress=progress)
+    limit = 1 if own else 1 + iterations
+    result = fit(fit_model(saved), fids, start=values, noise_sd=noise_sd, max_iterations=limit, progress=progress)
     if own:
         valid = np.isfinite(np.asarray(result.cost))[:, None]
         given = jnp.asarray(np.where(valid, amplitudes, np.nan), result.amplitudes.dtype)

@@ -24,7 +24,7 @@ from mrsjax.nn.network import Network, Prediction, build
 
 
 class Spread(NamedTuple):
-    """Mean and standard deviations of the outputs `(..., r)`, in units of the training data's spread: predicted parameters, then amplitudes where the network gives them."""
+    """Mean and standard deviations of the unbounded outputs `(..., r)` (`Prediction.outputs`): of predicted parameters, then of amplitudes where the network gives them."""
 
     mean: Float[Array, "*s r"]
     aleatoric: Float[Array, "*s r"]

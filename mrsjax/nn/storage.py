@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -120,6 +121,12 @@ def load(path: str | Path) -> Saved:
     card = json.loads(str(arrays["card"])) if "card" in arrays else {}
     if card.get("schema") != SCHEMA:
         raise ValueError(f"{path}: wanted a network of schema {SCHEMA}, found {card.get('schema', 'none')}")
+    missing = [k for k in ("sampling", "network", "basis") if k not in card]
+    known = [f.name for f in dataclasses.fields(NetworkSpec)]
+    unknown = [] if missing else [k for k in card["network"] if k not in known]
+    if missing or unknown or "basis" not in arrays:
+        what = f"no {', '.join(missing)}" if missing else f"{', '.join(unknown)}" if unknown else "no basis"
+        raise ValueError(f"{path}: found {what} in its card; wanted that of a network of this version or an older one")
     s, of_basis = card["sampling"], card["basis"]["sampling"]
     sampling = Sampling(
         s["dwell_time_s"], s["central_frequency_hz"], s["points"], ppm_ref=s["ppm_ref"], nucleus=s["nucleus"]

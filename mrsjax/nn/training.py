@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -94,6 +96,8 @@ def train(
     out: Path | None = None,
     save: Callable[[Any, Path, list[Record]], None] | None = None,
     report: Callable[[Record, int], None] | None = None,
+    about: Mapping[str, Any] | None = None,
+    validation: Simulator | None = None,
 ) -> Trained:
     """Trains the leaves of `network` that are not `Frozen`.
 
@@ -103,10 +107,14 @@ def train(
     - `simulator`: drawn inside the step, on the device; sharded over all devices with the rest of the batch.
     - `loss`: of (network, sample, key) for one sample, e.g. `losses.weighted`; the key is None in validation.
     - `out`: folder for the state (`state.npz`), `log.csv` and `log.json`; a run that was stopped there goes on, with the same curve.
-    - `save(network, path, history)`: writes a model, called with `out/best` and `out/last` when they change.
+    - `save(network, path, history)`: writes a model, called with `out/best` and `out/last` when they change and at the end; `history` ends with its validation.
     - `report(record, steps)`: called at each validation.
+    - `about`: plain values of what else makes the run, e.g. its data and loss; a run with others is not continued.
 
-    **Raises:** `ValueError` when the batch does not divide among the devices, when `out` holds another run, or when the loss stops being finite.
+    - `validation`: draws the validation spectra, where `simulator` is a finite set that would give those trained on; None: `simulator` with other keys.
+
+    **Raises:** `ValueError` when the batch does not divide among the devices, when `out` holds another run (settings, network, constants or `about`), or when
+    the loss stops being finite.
     """
     devices = jax.devices()
     if settings.batch % len(devices) or settings.validation % len(devices):
@@ -118,7 +126,7 @@ def train(
     optimiser = settings.optimiser()
     trainable, rest = partition(network)
     start = Progress(0, trainable, optimiser.init(trainable), trainable, 0, float("inf"), 0, [])
-    mark = _mark(settings, trainable)
+    mark = _mark(settings, network, about or {})
     now = start if out is None else read_state(out, start, mark)
     place = lambda tree: jax.device_put(tree, everywhere)  # noqa: E731
     now = now._replace(trainable=place(now.trainable), optimiser=place(now.optimiser))
@@ -152,7 +160,7 @@ def train(
 
     began = lap = time.perf_counter()
     sums = []
-    while now.step < settings.steps:
+    while now.step < settings.steps and not _patience(settings, now):
         trainable, state, value, norm = advance(
             now.trainable, now.optimiser, rest, simulator, jnp.int32(now.step), rows
         )
@@ -162,13 +170,13 @@ def train(
             continue
         losses, norms = (float(jnp.mean(jnp.stack(x))) for x in zip(*sums, strict=True))
         count, sums = len(sums), []
-        valid = float(validate(now.trainable, rest, simulator, validation_rows))
+        valid = float(validate(now.trainable, rest, validation or simulator, validation_rows))
         before, lap = lap, time.perf_counter()
         rate = count * settings.batch / (lap - before)
         record = Record(now.step, losses, valid, norms, rate, lap - began)
-        if not valid == valid or not losses == losses:
+        if not (math.isfinite(valid) and math.isfinite(losses)):
             raise ValueError(
-                f"training: the loss is not a number at step {now.step}; lower learning_rate (now {settings.learning_rate:g}) or clip"
+                f"training: the loss is not finite at step {now.step}; lower learning_rate (now {settings.learning_rate:g}) or clip"
             )
         now = now._replace(history=[*now.history, record], waited=now.waited + 1)
         if valid < now.best:
@@ -177,18 +185,41 @@ def train(
             write_state(out, now, mark)
             write_logs(out, now.history)
             if save is not None:
-                save(eqx.combine(now.trainable, rest), out / "last", now.history)
-                if now.waited == 0:
-                    save(eqx.combine(now.best_trainable, rest), out / "best", now.history)
+                _save(save, out, now, rest, best=now.waited == 0)
         if report is not None:
             report(record, settings.steps)
-        if settings.patience and now.waited >= settings.patience:
-            break
-    ended = "steps" if now.step >= settings.steps else "patience"
+    if out is not None and save is not None:  # a run killed between its state and its models has them stale
+        _save(save, out, now, rest, best=True)
+    ended = "patience" if _patience(settings, now) else "steps"
     return Trained(eqx.combine(now.best_trainable, rest), now.history, now.best_step, ended)
 
 
-def _mark(settings: Training, trainable: Any) -> Mapping[str, Any]:
-    """What must agree for a run to go on."""
-    shapes = [f"{jax.tree_util.keystr(k)}{x.shape}" for k, x in jax.tree_util.tree_leaves_with_path(trainable)]
-    return {"settings": dataclasses.asdict(settings), "shapes": shapes}
+def _patience(settings: Training, now: Progress) -> bool:
+    return 0 < settings.patience <= now.waited
+
+
+def _save(save: Callable, out: Path, now: Progress, rest: Any, *, best: bool) -> None:
+    save(eqx.combine(now.trainable, rest), out / "last", now.history)
+    if best:
+        save(eqx.combine(now.best_trainable, rest), out / "best", [r for r in now.history if r.step <= now.best_step])
+
+
+def _mark(settings: Training, network: Any, about: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What must agree for a run to go on. Of each constant (basis, calibration) two projections: devices differ in the last digits."""
+    trainable, rest = partition(network)
+    paths = jax.tree_util.tree_leaves_with_path
+    return {
+        "settings": dataclasses.asdict(settings),
+        "shapes": [f"{jax.tree_util.keystr(k)}{x.shape}" for k, x in paths(trainable)],
+        "constants": {
+            jax.tree_util.keystr(k): _projections(x) for k, x in paths(eqx.filter(rest, eqx.is_inexact_array))
+        },
+        "specification": str(getattr(getattr(network, "spec", None), "text", "")),
+        "about": dict(about),
+    }
+
+
+def _projections(x: Any) -> list[float]:
+    parts = np.concatenate([np.real(x).ravel(), np.imag(x).ravel()]).astype(float)
+    values = np.where(np.isfinite(parts), parts, 0.0)
+    return [float(np.linalg.norm(values)), float(values @ np.cos(np.arange(values.size)))]

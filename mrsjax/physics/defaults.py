@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Array, Complex
 
 from mrsjax.core.basis import BasisSet
+from mrsjax.core.constants import PPM_REF_WATER
 from mrsjax.core.fourier import exponentials
-from mrsjax.core.metabolites import canonical, is_nuisance
+from mrsjax.core.metabolites import SUMS, canonical, is_nuisance
 from mrsjax.core.sampling import Sampling
 from mrsjax.physics import baseline as baselines
 from mrsjax.physics.factors import Factor
@@ -57,12 +58,12 @@ def default_model(
     - `lineshape`: of the metabolites: "lorentz", "gauss", "voigt", "free" (Lorentz times a free distribution), or a `Lineshape`.
     - `macromolecules`: "parametric" (our Gaussians in place of the basis' entries), "basis" (the basis' entries), "off".
     - `lipids`: add three lipid lines.
-    - `baseline`: a name of `STIFFNESS`, an effective dimension for each ppm, "polyN" (polynomial of order N), or None (off).
+    - `baseline`: a name of `STIFFNESS`, an effective dimension for each ppm, "polyN" (polynomial of order N), or "off" or None.
     - `own_shift`, `own_width`: standard deviations (Hz) of the priors on each metabolite's own shift and Lorentz width; 0: none.
     - `water_tails`: order of the expansion of the residual water's tail inside the window; 0: none.
     - `creatine_ch2`: standard deviation of the CH2 singlet of creatine at 3.9 ppm that a water suppression has taken away, relative to tCr: a component
       "-CrCH2", as LCModel has it; 0: none.
-    - `ratios`: soft priors on concentration ratios, name -> amplitude relative to tCr (Cr + PCr), relative spread 1/2; None: none.
+    - `ratios`: soft priors on concentration ratios, name (or an alias) -> amplitude relative to tCr (Cr + PCr), relative spread 1/2; None: none.
 
     **Raises:** `ValueError` when a choice is unknown or the basis does not fit the sampling.
     """
@@ -100,7 +101,7 @@ def default_model(
     ppm = np.asarray(sampling.ppm)[window[0] : window[1]]
     base = _baseline(baseline, ppm)
     if water_tails > 0:
-        water = float(sampling.ppm_ref) + offset
+        water = PPM_REF_WATER + offset
         distance = np.stack([ppm - water] * water_tails, axis=1)
         if np.abs(distance).min() > 0.1:
             base = baselines.with_columns(base, distance ** -np.arange(1.0, water_tails + 1))
@@ -122,13 +123,13 @@ def _lineshape(choice: LineshapeName | Lineshape) -> Lineshape:
 
 
 def _baseline(choice: str | float | None, ppm: np.ndarray) -> baselines.Baseline:
-    if choice is None:
+    if choice is None or choice == "off":
         return baselines.no_baseline(ppm)
     if isinstance(choice, str) and choice.startswith("poly") and choice[4:].isdigit():
         return baselines.polynomial(ppm, int(choice[4:]))
     if isinstance(choice, str):
         if choice not in STIFFNESS:
-            raise ValueError(f"baseline: wanted {', '.join(STIFFNESS)}, polyN, a number or None, found {choice!r}")
+            raise ValueError(f"baseline: wanted {', '.join(STIFFNESS)}, polyN, a number or off, found {choice!r}")
         choice = STIFFNESS[choice]
     return baselines.spline(ppm, ed_per_ppm=float(choice))
 
@@ -146,7 +147,7 @@ def _peaks(name: str, peaks: tuple[Peak, ...], sampling: Sampling, offset: float
 
 def _creatine_ch2(names, fids, sampling: Sampling, offset: float) -> Complex[Array, " n"] | None:
     """Minus the CH2 singlet of creatine: two of its five visible protons, which a water suppression can weaken. None without creatine."""
-    creatine = [i for i, n in enumerate(names) if canonical(n) in ("Cr", "PCr")]
+    creatine = [i for i, n in enumerate(names) if canonical(n) in SUMS["tCr"]]
     if not creatine:
         return None
     shift = sampling.to_hz(CREATINE_CH2 + offset)
@@ -159,13 +160,17 @@ def _ratios(groups: list[Group], ratios: Mapping[str, float] | None, creatine_ch
     parametric = tuple(p.name for p in MACROMOLECULES if p.name in names)
     priors = []
     if parametric:
-        priors.append(ratio_prior(names, dict.fromkeys(parametric, 1.0), sd=MM_SPREAD, reference=parametric))
+        equal = dict.fromkeys(parametric, 1.0)
+        priors.append(ratio_prior(names, equal, sd=MM_SPREAD, reference=dict.fromkeys(parametric, 1 / len(parametric))))
     if "-CrCH2" in names and creatine_ch2 > 0:
-        priors.append(
-            zero_prior(names, "-CrCH2", creatine_ch2, tuple(n for n in names if canonical(n) in ("Cr", "PCr")))
-        )
+        priors.append(zero_prior(names, "-CrCH2", creatine_ch2, tuple(n for n in names if canonical(n) in SUMS["tCr"])))
     if ratios:
-        creatine = {n: 0.5 for n in ("Cr", "PCr") if n in names}
-        asked = {n: r for n, r in ratios.items() if n in names}
-        priors.append(ratio_prior(names, creatine | asked, sd=0.5, reference=tuple(creatine)))
+        own = {canonical(n): n for n in names}
+        creatine = {own[n]: 1.0 for n in (*SUMS["tCr"], "tCr") if n in own}
+        if not creatine:
+            raise ValueError(
+                f"ratios: wanted Cr or PCr, which they are relative to, in the basis; found {', '.join(names)}"
+            )
+        asked = {own.get(canonical(n), n): r for n, r in ratios.items()}
+        priors.append(ratio_prior(names, asked, sd=0.5, reference=creatine))
     return tuple(priors)

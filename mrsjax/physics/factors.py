@@ -49,7 +49,7 @@ class EddyPhase(Factor):
         return cis(self.phase)
 
     def resampled(self, old, new):
-        return eqx.tree_at(lambda f: f.phase, self, jnp.interp(new.time, old.time, self.phase))
+        return eqx.tree_at(lambda f: f.phase, self, jnp.interp(new.time, old.time, jnp.unwrap(self.phase)))
 
 
 class ShimDephasing(Factor):

@@ -64,7 +64,7 @@ class Lineshape(eqx.Module):
         return self
 
     def refine(self, values: dict[str, Array]) -> dict[str, Array]:
-        """Start values of the whole line from those that the fit of `coarse()` ended with."""
+        """Start values of the whole line from those that the fits of `coarse()` ended with (NumPy, leading axis the spectra)."""
         return {k: values.get(k, p.start) for k, p in self.parameters().items()}
 
     def __mul__(self, other: Lineshape) -> Product:
@@ -177,7 +177,7 @@ class FreeLine(Lineshape):
 
     def refine(self, values):
         # a distribution without width has no shape to find
-        return {"gauss": jnp.maximum(values["gauss"], self.start / 2), "shape": self.parameters()["shape"].start}
+        return {"gauss": np.maximum(values["gauss"], self.start / 2), "shape": self.parameters()["shape"].start}
 
     def weights(self, shape: Float[Array, " modes"]) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
         """Grid u of mean 0 and standard deviation 1, and weights h of the distribution."""

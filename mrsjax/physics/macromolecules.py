@@ -13,7 +13,7 @@ from jaxtyping import Array, Complex, Float
 
 from mrsjax.core.basis import BasisSet
 from mrsjax.core.fourier import to_spectrum
-from mrsjax.core.metabolites import canonical
+from mrsjax.core.metabolites import SUMS, canonical
 from mrsjax.core.sampling import Sampling
 from mrsjax.physics.lineshape import GAUSS_RATE
 
@@ -69,7 +69,7 @@ def basis_offset(basis: BasisSet) -> float:
     """How far (ppm) the singlets of a basis are from their published shifts; 0 when it has none of them or they are not found within 0.1 ppm."""
     ppm = np.asarray(basis.sampling.ppm)
     for name, fid in zip(basis.names, np.asarray(basis.fids), strict=True):
-        wanted = LANDMARKS.get(canonical(name))
+        wanted = LANDMARKS.get(SUMS.get(canonical(name), (canonical(name),))[0])
         if wanted is None:
             continue
         near = np.flatnonzero(np.abs(ppm - wanted) < 0.12)

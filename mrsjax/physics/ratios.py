@@ -1,17 +1,20 @@
 """Soft priors on ratios of amplitudes.
 
-Each row says c_i = ratio_i * S, give or take `sd` * ratio_i * S, where S = mean_j (c_j / ratio_j) over reference components j. With S in the spread
+Each row says c_i = ratio_i * S, give or take `sd` * ratio_i * S, where S is a sum of amplitudes with given weights. With S in the spread
 replaced by its estimate from a first stage, the prior is quadratic in the amplitudes: c' P c / 2, P = sum_rows r r' / (sd ratio_i S)^2, r = e_i - ratio_i S(c).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+T = TypeVar("T", np.ndarray, Array)
 
 
 class RatioPrior(eqx.Module):
@@ -24,30 +27,34 @@ class RatioPrior(eqx.Module):
     rows: Float[Array, "q m"]
     scale: Float[Array, " m"]
 
-    def precision(self, amplitudes: Float[Array, " m"], floor: Float[Array, ""]) -> Float[Array, "m m"]:
-        """P for the scale found at `amplitudes`, not below `floor` (an amplitude that the noise alone would give)."""
-        rows = self.rows / jnp.maximum(self.scale @ amplitudes, floor)
-        return rows.T @ rows
+    def precision(self, amplitudes: Float[T, "*s m"], floor: Float[T, "*s"]) -> Float[T, "*s m m"]:
+        """P for the scale found at `amplitudes`, not below `floor` (an amplitude that the noise alone would give); of NumPy arrays in NumPy."""
+        numbers: Any = np if isinstance(amplitudes, np.ndarray) else jnp
+        rows, scale = numbers.asarray(self.rows), numbers.asarray(self.scale)
+        size = numbers.maximum(amplitudes @ scale, floor)
+        return (rows.T @ rows) / size[..., None, None] ** 2
 
 
 def ratio_prior(
-    names: tuple[str, ...], ratios: Mapping[str, float], *, sd: float | Mapping[str, float], reference: tuple[str, ...]
+    names: tuple[str, ...],
+    ratios: Mapping[str, float],
+    *,
+    sd: float | Mapping[str, float],
+    reference: Mapping[str, float],
 ) -> RatioPrior:
-    """Prior that each component of `ratios` has its ratio to the mean of `reference`, with relative spread `sd`.
+    """Prior that each component of `ratios` has its ratio to S = sum_j weight_j c_j, `reference` name -> weight, with relative spread `sd`.
 
-    **Raises:** `ValueError` for a name that the model lacks, a ratio or sd that is not positive, or a reference without a ratio.
+    **Raises:** `ValueError` for a name that the model lacks, a ratio or sd that is not positive, or no reference.
     """
     missing = [n for n in (*ratios, *reference) if n not in names]
-    if missing:
-        raise ValueError(f"ratios: {', '.join(missing)} not among the components {', '.join(names)}")
-    if bad := [n for n in reference if n not in ratios]:
-        raise ValueError(f"reference: {', '.join(bad)} has no ratio")
+    if missing or not reference:
+        raise ValueError(f"ratios: {', '.join(missing) or 'the reference'} not among the components {', '.join(names)}")
     spread = {n: float(sd[n] if isinstance(sd, Mapping) else sd) for n in ratios}
     if wrong := [n for n in ratios if ratios[n] <= 0 or spread[n] <= 0]:
         raise ValueError(f"ratios: wanted positive ratios and sd, found otherwise for {', '.join(wrong)}")
     scale = np.zeros(len(names))
-    for n in reference:
-        scale[names.index(n)] = 1.0 / (ratios[n] * len(reference))
+    for n, weight in reference.items():
+        scale[names.index(n)] = weight
     rows = np.tile(-scale, (len(ratios), 1))
     for row, (n, ratio) in zip(rows, ratios.items(), strict=True):
         row[names.index(n)] += 1.0 / ratio

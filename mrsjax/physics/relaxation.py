@@ -7,6 +7,8 @@ passes a `RelaxationTable` of their own: nothing is extrapolated over the field.
 import dataclasses
 from collections.abc import Mapping
 
+from mrsjax.core.metabolites import SUMS
+
 TISSUES = ("gm", "wm", "csf")
 
 
@@ -57,8 +59,9 @@ class RelaxationTable:
     other: tuple[Times, Times]
 
     def of(self, metabolite: str) -> tuple[Times, Times]:
-        """Times of a metabolite in grey and in white matter."""
-        return self.metabolites.get(metabolite, self.other)
+        """Times of a metabolite in grey and in white matter; of a sum (tNAA, tCr, tCho, Glx) those of its first part."""
+        part = SUMS.get(metabolite, (metabolite,))[0]
+        return self.metabolites.get(part, self.other)
 
 
 _M01 = "T1 Mlynarik 2001"

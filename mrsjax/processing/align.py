@@ -13,6 +13,7 @@ from mrsjax.core import Sampling, exponentials
 from mrsjax.processing import alignment
 from mrsjax.processing.alignment import Drift
 from mrsjax.processing.beside import register_beside, shrink
+from mrsjax.processing.checks import usable
 from mrsjax.processing.phasing import PEAKS, fit_peak
 
 
@@ -54,7 +55,7 @@ def align(
         raise ValueError("nuisance: takes the place of window and robust; give one of them")
     if robust and window is None:
         raise ValueError("window: robust registration needs a window of ppm, found none")
-    good = alignment.finite(fids)
+    good = usable(fids)
     keep = good if keep is None else good & keep
     clean = jnp.where(good[:, None], fids, 0.0)
 
@@ -110,7 +111,7 @@ def align_to_peak(
     line is far above the noise of each transient. No transient is told from another: NaN and zeros are left as they are, with a drift of zero.
     """
     ppm, window = PEAKS[peak]
-    good = alignment.finite(fids)
+    good = usable(fids)
     clean = jnp.where(good[:, None], fids, 0.0)
     reach = limit_hz / float(sampling.central_frequency) * 1e6
     line = exponentials(-5.0 * jnp.pi + 2j * jnp.pi * sampling.to_hz(ppm), sampling.dwell_time, sampling.n_points)

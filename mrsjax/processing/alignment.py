@@ -38,12 +38,30 @@ def wrapped(phase: Float[Array, "*t"]) -> Float[Array, "*t"]:
     return phase - 2.0 * jnp.pi * jnp.round(phase / (2.0 * jnp.pi))
 
 
+def check_window(sampling: Sampling, window: tuple[float, float]) -> None:
+    """Raises `ValueError` for a window of ppm that is upside down or outside the spectrum (a sampling that is traced is not looked at)."""
+    low, high = window
+    if not low < high:
+        raise ValueError(f"window: wanted (low, high) in ppm, found ({low:g}, {high:g})")
+    if isinstance(sampling.dwell_time, jax.core.Tracer):
+        return
+    half = 0.5e6 / float(sampling.dwell_time) / float(sampling.central_frequency)
+    first, last = (float(sampling.ppm_ref) + x for x in (-half, half))
+    if high <= first or low >= last:
+        raise ValueError(
+            f"window: wanted ppm of the spectrum, {first:.2f} to {last:.2f}, found ({low:g}, {high:g}) outside of it"
+        )
+
+
 def band(fid: Complex[Array, " n"], sampling: Sampling, window: tuple[float, float]) -> Complex[Array, " n"]:
     """The part of a FID inside a window of ppm, with edges of half a cosine over 0.1 ppm.
 
     The filter reaches before t = 0; zeros behind the FID catch that part, which would otherwise come round to its end and favour frequencies that are a whole number
     of periods away.
+
+    **Raises:** `ValueError` of `check_window`.
     """
+    check_window(sampling, window)
     low, high = window
     n = fid.shape[-1]
     ppm = sampling.to_ppm(jnp.fft.fftfreq(2 * n) / sampling.dwell_time)
@@ -68,6 +86,10 @@ def register(
     **Raises:** `ValueError` for a limit beyond half the spectral width.
     """
     n = sampling.n_points
+    if not isinstance(sampling.dwell_time, jax.core.Tracer) and limit_hz > 0.5 / float(sampling.dwell_time):
+        raise ValueError(
+            f"limit_hz: wanted at most half the spectral width, {0.5 / float(sampling.dwell_time):g}, found {limit_hz:g}"
+        )
     size = 4 * n
     grid = jnp.fft.fftfreq(size) / sampling.dwell_time
     product = jnp.conj(target) * fid if weight is None else jnp.conj(target) * fid * weight
@@ -148,11 +170,6 @@ def register_robust(
         jnp.where(good, frequency, first.frequency),
         jnp.where(good & (jnp.abs(alpha) > 0), -jnp.angle(jnp.where(alpha == 0, 1.0, alpha)), first.phase),
     )
-
-
-def finite(fids: Complex[Array, "t n"]) -> Bool[Array, " t"]:
-    """Transients that are finite and not all zero."""
-    return jnp.all(jnp.isfinite(fids), axis=-1) & jnp.any(fids != 0, axis=-1)
 
 
 def mean_target(fids: Complex[Array, "t n"], keep: Bool[Array, " t"]) -> Complex[Array, " n"]:

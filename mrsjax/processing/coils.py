@@ -8,6 +8,8 @@ the mean variance of the coils, and rotated so that the strongest coil keeps its
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from mrsjax.core import Sampling, to_spectrum
 from mrsjax.inference.noise import BLOCK, noise_blocks
 from mrsjax.processing import hermitian
+from mrsjax.processing.checks import usable
 
 
 class CoilWeights(eqx.Module):
@@ -37,28 +40,31 @@ class CoilWeights(eqx.Module):
 
 
 def live_coils(data: Complex[Array, "c *rest n"]) -> Bool[Array, " c"]:
-    """Coils with finite data in at least one transient, and not all zero."""
-    finite = jnp.all(jnp.isfinite(data), axis=-1)
-    something = jnp.any(data != 0, axis=-1)
-    return jnp.any((finite & something).reshape(data.shape[0], -1), axis=1)
+    """Coils with at least one usable signal."""
+    return jnp.any(usable(data).reshape(data.shape[0], -1), axis=1)
 
 
 def noise_covariance(data: Complex[Array, "c *rest n"], sampling: Sampling) -> Complex[Array, "c c"]:
     """Noise covariance of the coils, E n n^H for one point of a FID, from blocks of the spectra outside the signal region.
 
-    Each block of 32 points loses its parabola first (tails of water). Transients that are not finite are left out; dead coils have zero rows.
+    Each block of 32 points loses its parabola first (tails of water). Transients that are not finite in every live coil are left out; dead coils have zero rows. Other nuclei than 1H have no known
+    signal region: the quieter half of their blocks is taken.
     """
     n_coils = data.shape[0]
     with jax.ensure_compile_time_eval():  # the sampling is known, the data may be traced
         flags = np.asarray(noise_blocks(sampling).quiet)
+    if sampling.nucleus != "1H":
+        flags = np.ones_like(flags)
     used = np.flatnonzero(flags)
     spectra = to_spectrum(jnp.where(jnp.isfinite(data), data, 0.0)).reshape(n_coils, -1, data.shape[-1])
     blocks = spectra[..., : len(flags) * BLOCK].reshape(n_coils, spectra.shape[1], len(flags), BLOCK)[:, :, used]
     x = np.linspace(-1, 1, BLOCK)
     q = jnp.asarray(np.linalg.qr(np.stack([np.ones(BLOCK), x, x**2], axis=1))[0], blocks.real.dtype)
     rest = blocks - (blocks @ q) @ q.T
-    good = jnp.all(jnp.isfinite(data.reshape(n_coils, -1, data.shape[-1])), axis=(0, 2))
-    rest = jnp.where(good[None, :, None, None], rest, 0.0)
+    live = live_coils(data)
+    finite = jnp.all(jnp.isfinite(data.reshape(n_coils, -1, data.shape[-1])), axis=2)
+    good = jnp.all(finite | ~live[:, None], axis=0)
+    rest = jnp.where(good[None, :, None, None] & live[:, None, None, None], rest, 0.0)
     if used.size == flags.size:
         # No block is known to be free of signal: keep the quieter half of them.
         energy = jnp.sum(jnp.abs(rest) ** 2, axis=(0, 1, 3))
@@ -99,12 +105,18 @@ def _weights(direction, low, variance, live, share):
     return CoilWeights(jnp.where(live, w * turn * jnp.sqrt(variance), 0.0), live, share)
 
 
-def wsvd(data: Complex[Array, "c *rest n"], covariance: Complex[Array, "c c"] | None = None) -> CoilWeights:
+def wsvd(
+    data: Complex[Array, "c *rest n"],
+    covariance: Complex[Array, "c c"] | None = None,
+    *,
+    live: Bool[Array, " c"] | None = None,
+) -> CoilWeights:
     """Weights from the dominant singular vector of the whitened data, all transients together (Rodgers & Robson 2010).
 
-    **Arguments:** `data` the data to combine or a reference measured with the same coils; `covariance` of `noise_covariance`, the identity when `None`.
+    **Arguments:** `data` the data to combine or a reference measured with the same coils; `covariance` of `noise_covariance`, the identity when `None`; `live` which coils may be used, those of
+    `data` by default.
     """
-    live = live_coils(data)
+    live = live_coils(data) if live is None else live
     cov = jnp.eye(data.shape[0], dtype=data.dtype) if covariance is None else covariance
     low, variance = _whitener(cov, live)
     finite = jnp.all(jnp.where(live.reshape(-1, *[1] * (data.ndim - 1)), jnp.isfinite(data), True), axis=(0, -1))
@@ -114,14 +126,51 @@ def wsvd(data: Complex[Array, "c *rest n"], covariance: Complex[Array, "c c"] | 
 
 
 def first_points(
-    data: Complex[Array, "c *rest n"], covariance: Complex[Array, "c c"] | None = None, *, points: int = 5
+    data: Complex[Array, "c *rest n"],
+    covariance: Complex[Array, "c c"] | None = None,
+    *,
+    points: int = 5,
+    live: Bool[Array, " c"] | None = None,
 ) -> CoilWeights:
     """Weights from the mean of the first points of the FIDs (Brown 2004), averaged over transients: the classical choice where water is present."""
     if not 1 <= points <= data.shape[-1]:
         raise ValueError(f"points: wanted 1 to {data.shape[-1]}, found {points}")
-    live = live_coils(data)
+    live = live_coils(data) if live is None else live
     cov = jnp.eye(data.shape[0], dtype=data.dtype) if covariance is None else covariance
     low, variance = _whitener(cov, live)
-    start = jnp.where(jnp.isfinite(data), data, 0.0)[..., :points].reshape(data.shape[0], -1)
+    kept = jnp.isfinite(data) & live.reshape(-1, *[1] * (data.ndim - 1))
+    start = jnp.where(kept, data, 0.0)[..., :points].reshape(data.shape[0], -1)
     # Phase drifts between transients must not cancel: each column is a sight of the same sensitivities.
     return _dominant(start, low, variance, live)
+
+
+#: Where the sensitivities come from, by the names of `Options.coil_method`.
+METHODS = {"wsvd": wsvd, "first_points": first_points}
+WORDS = {"wsvd": "wSVD", "first_points": "first points"}
+
+
+def combined(
+    data: Complex[np.ndarray, "v c *rest n"],
+    references: Mapping[str, Complex[np.ndarray, "v c *some n"]],
+    sampling: Sampling,
+    *,
+    method: str = "wsvd",
+) -> tuple[Complex[np.ndarray, "v *rest n"], dict[str, Complex[np.ndarray, "v *some n"]], CoilWeights]:
+    """Data and references of the same coils combined voxel by voxel with the same weights: (data, references, weights (v, c)).
+
+    One noise covariance of all voxels; weights from the first reference, else from the data (a name of `METHODS`); a coil counts in a voxel only if it is live in the data and in every reference.
+    """
+    signals = {"": jnp.asarray(data), **{k: jnp.asarray(v) for k, v in references.items()}}
+    anywhere = [np.asarray(jnp.any(usable(x).reshape(*x.shape[:2], -1), axis=(0, 2))) for x in signals.values()]
+    shown = np.where(np.all(anywhere, axis=0).reshape(-1, *[1] * (data.ndim - 2)), data, 0.0)
+    covariance = jax.jit(lambda d: noise_covariance(jnp.moveaxis(d, 1, 0), sampling))(jnp.asarray(shown))
+    source = next(iter(references), "")
+
+    def one(parts):
+        live = jnp.all(jnp.stack([live_coils(x) for x in parts.values()]), axis=0)
+        w = METHODS[method](parts[source], covariance, live=live)
+        return {k: w(x) for k, x in parts.items()}, w
+
+    done, weights = jax.jit(jax.vmap(one))(signals)
+    made = {k: np.asarray(v) for k, v in done.items()}
+    return made.pop(""), made, weights

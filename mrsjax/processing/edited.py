@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Complex, Int
+from jaxtyping import Array, Complex, Float, Int
 
 from mrsjax.core import Sampling
 from mrsjax.processing.align import align
@@ -33,10 +32,9 @@ def align_subspectra(
     return turned.at[0].set(fids[0]), drift
 
 
-def edited_condition(fids: Complex[Array, "2 n"], sampling: Sampling) -> Int[Array, ""]:
-    """Which of two conditions is the edited one of GABA editing: its pulse at 1.9 ppm leaves less NAA (Mescher 1998)."""
-    heights = jax.vmap(lambda s: fit_peak(s, sampling, PEAKS["NAA"][1]).amplitude)(fids)
-    return jnp.argmin(heights)
+def naa_amplitudes(fids: Complex[Array, "2 n"], sampling: Sampling) -> Float[Array, "2"]:
+    """NAA in each condition. GABA's editing pulse at 1.9 ppm leaves less of it (Mescher 1998): the smaller one is the edited; pulses for GSH and lactate leave it alone."""
+    return jax.vmap(lambda s: fit_peak(s, sampling, PEAKS["NAA"][1]).amplitude)(fids)
 
 
 def difference(fids: Complex[Array, "2 n"], edited: Int[Array, ""] | int = 1) -> Complex[Array, " n"]:

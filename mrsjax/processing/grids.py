@@ -10,16 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from mrsjax.core import FIDs
-from mrsjax.processing import coils, eddy, spatial, transients
-from mrsjax.processing.align import align
-from mrsjax.processing.checks import COIL, DYNAMIC, EDIT, SPACE, usable
+from mrsjax.processing import coils, eddy, phasing, spatial, stages, transients
+from mrsjax.processing.checks import COIL, DYNAMIC, EDIT, SPACE, check_mask, usable
 from mrsjax.processing.hlsvd import BandHLSVD, remove_peaks_all
 from mrsjax.processing.lipids import remove_lipids
 from mrsjax.processing.low_rank import denoise
+from mrsjax.processing.noise import DROPPED, carried
 from mrsjax.processing.record import Options, Preprocessed, Record
-
-#: Voxels whose transients are worked on together.
-BATCH = 16
 
 
 def _voxels(fids: FIDs, *rest: str) -> np.ndarray:
@@ -30,9 +27,15 @@ def _voxels(fids: FIDs, *rest: str) -> np.ndarray:
 
 
 def preprocess_grid(
-    fids: FIDs, references: dict[str, FIDs], lipid: np.ndarray | None, opt: Options, say: Callable[[str], None]
+    fids: FIDs,
+    references: dict[str, FIDs],
+    lipid: np.ndarray | None,
+    opt: Options,
+    records: list[Record],
+    notes: list[str],
+    say: Callable[[str], None],
 ) -> Preprocessed:
-    """Coil combination, averaging, denoising, eddy currents, water and lipid removal, spatial apodisation of a grid.
+    """Coil combination, averaging, denoising, eddy currents, water and lipid removal, spatial apodisation, referencing of a grid.
 
     Denoising comes first: it needs white noise. Voxels that hold NaN or zeros pass through. The records show the usable voxel nearest the middle of the grid.
 
@@ -42,28 +45,25 @@ def preprocess_grid(
         raise ValueError("data: wanted a grid without DIM_EDIT, found edited MRSI; process one condition at a time")
     space = tuple(fids.data.shape[fids.dims.index(d)] if d in fids.dims else 1 for d in SPACE)
     if lipid is not None:
-        lipid = np.asarray(lipid, bool)
-        if lipid.size != np.prod(space) or not lipid.any():
-            raise ValueError(
-                f"--lipid-mask: wanted shape {space} with voxels inside, found {lipid.shape}, {lipid.sum()}"
-            )
-        lipid = lipid.reshape(-1)
+        lipid = check_mask(lipid, space, "--lipid-mask")
     sampling = fids.sampling
-    records: list[Record] = []
-    notes: list[str] = []
     data = _voxels(fids, COIL, DYNAMIC)
-    waters = {k: _voxels(v, COIL, DYNAMIC) for k, v in references.items()}
+    waters = {k: _voxels(v, COIL, DYNAMIC, EDIT) for k, v in references.items()}
+    acquisition = fids.acquisition
     if COIL in fids.dims:
         say("combining coils")
         first = data
-        data, waters = _combine(data, waters, sampling)
-        _shown(records, "RF coil combination", "wSVD in each voxel, whitened", first[:, 0], data, space)
+        data, waters, _ = coils.combined(data, waters, sampling, method=opt.coil_method)
+        details = (
+            f"{coils.WORDS[opt.coil_method]} in each voxel, whitened, weights from {next(iter(references), 'the data')}"
+        )
+        _shown(records, "RF coil combination", details, first[:, 0], data, space)
+        acquisition = carried(acquisition, None)
     if DYNAMIC in fids.dims:
         say("averaging")
-        first, data = data, _averaged(data, sampling, opt)
-        _shown(records, "Signal averaging", "aligned in each voxel", first[:, 0], data, space)
-    waters = {k: v if v.ndim == 2 else v.mean(axis=1) for k, v in waters.items()}
-    acquisition = fids.acquisition
+        data, factor = _averaged(data, sampling, opt, records, notes, space)
+        acquisition = carried(acquisition, factor)
+    waters = {k: stages.reference_means(v.reshape(len(v), -1, sampling.n_points), sampling) for k, v in waters.items()}
     if opt.denoise:
         say("denoising")
         found = jax.jit(denoise)(jnp.asarray(data))
@@ -73,7 +73,8 @@ def preprocess_grid(
         )
         first, data = data, np.asarray(found.fids)
         _shown(records, "Denoising", details, first, data, space)
-        acquisition = dataclasses.replace(acquisition, noise_sd=sd)
+        if acquisition.noise_sd is None:  # else the file was denoised before, and the noise is that of then
+            acquisition = dataclasses.replace(acquisition, noise_sd=sd)
     source = "ecc" if "ecc" in waters else "water" if "water" in waters else None
     if opt.eddy and source is not None:
         klose = jax.jit(jax.vmap(lambda s, r: eddy.klose(s, r, sampling)))
@@ -99,9 +100,16 @@ def preprocess_grid(
         grid = jnp.asarray(np.where(good[:, None], data, 0.0).reshape(*space, -1))
         data = np.where(good[:, None], np.asarray(spatial.hamming(grid)).reshape(data.shape), data)
         _shown(records, "Apodization", "Hamming in k-space", first, data, space)
-        if acquisition.noise_sd is not None:
-            wider = acquisition.noise_sd * spatial.hamming_noise(space)
-            acquisition = dataclasses.replace(acquisition, noise_sd=wider)
+        acquisition = carried(acquisition, spatial.hamming_noise(space))
+    if opt.apodise_hz:
+        data, acquisition = stages.apodise(data, sampling, opt.apodise_hz, acquisition, records)
+    if opt.reference is not None:
+        first, (data, there) = data, _referenced(data, sampling, opt.reference)
+        ppm = phasing.PEAKS[opt.reference][0]
+        details = f"{opt.reference} to {ppm:g} ppm and phase zero in {int(there.sum())} of {len(data)} voxels, the others as they are"
+        _shown(records, "Frequency and phase correction", details, first, data, space)
+    if (opt.denoise or fids.acquisition.noise_sd is not None) and acquisition.noise_sd is None:
+        notes.append(f"Coil combination, average or apodisation: {DROPPED}.")
     lost = int((~usable(data)).sum())
     if lost:
         notes.append(f"Voxels that are not finite or empty, passed through: {lost} of {len(data)}.")
@@ -123,23 +131,50 @@ def _shown(records: list[Record], method: str, details: str, before, after, spac
     records.append(Record(method, details, before[at], after[at]))
 
 
-def _combine(data, waters, sampling):
-    """wSVD in each voxel with the noise covariance of the whole grid; weights from the first reference, else the data."""
-    moved = np.moveaxis(data, 1, 0)
-    covariance = jax.jit(lambda d: coils.noise_covariance(d, sampling))(jnp.asarray(moved))
-    source = jnp.asarray(next(iter(waters.values()), data))
-    w = jax.jit(jax.vmap(lambda d: coils.wsvd(d, covariance)))(source)
-    apply = jax.jit(jax.vmap(lambda w, d: w(d)))
-    return np.asarray(apply(w, jnp.asarray(data))), {k: np.asarray(apply(w, jnp.asarray(v))) for k, v in waters.items()}
-
-
-def _averaged(data, sampling, opt: Options):
-    """Transients of each voxel aligned and averaged."""
+def _averaged(data, sampling, opt: Options, records: list[Record], notes: list[str], space):
+    """Transients (v, t, n) of each voxel aligned, judged and averaged; by what the noise of an average is smaller, where that is one number."""
+    run = details = None
+    if opt.align:
+        run, details = stages.registration(
+            jnp.asarray(data[0]), sampling, dataclasses.replace(opt, beside=bool(opt.beside))
+        )
 
     def one(x):
-        turned = align(x, sampling, window=opt.align_window, limit_hz=opt.limit_hz)[0] if opt.align else x
-        good = transients.finite(turned)
+        turned = x if run is None else run(x)[0]
+        good = usable(turned)
         keep = transients.select(turned, z_limit=opt.z_limit).keep if opt.reject else good
-        return transients.average(turned, keep)
+        weights = transients.similarity_weights(turned, keep) if opt.weighted else None
+        return transients.average(turned, good), transients.average(turned, keep, weights), keep
 
-    return np.asarray(jax.jit(lambda d: jax.lax.map(one, d, batch_size=BATCH))(jnp.asarray(data)))
+    straight, mean, keep = map(
+        np.asarray, jax.jit(lambda d: jax.lax.map(one, d, batch_size=stages.BATCH))(jnp.asarray(data))
+    )
+    good = usable(data)
+    before = np.sum(np.where(good[..., None], data, 0.0), axis=1) / np.maximum(good.sum(axis=1), 1)[:, None]
+    total, kept = good.size, int(keep.sum())
+    if run is not None:
+        _shown(records, "Frequency and phase correction", f"{details}, in each voxel", before, straight, space)
+    if not good.all():
+        notes.append(
+            f"Transients that are not finite or empty, dropped: {int((~good).sum())} of {total} of all voxels."
+        )
+    if opt.reject:
+        words = (
+            f"z > {opt.z_limit:g} or dissimilar, in each voxel: {int(good.sum()) - kept} of {total} transients dropped"
+        )
+        _shown(records, "Outlier removal", words, straight, mean, space)
+    words = f"{kept} of {total} transients of all voxels{', weighted' if opt.weighted else ''}"
+    _shown(records, "Signal averaging", words, data[:, 0], mean, space)
+    counts = set(keep.sum(axis=1)[keep.any(axis=1)])
+    return mean, None if opt.weighted or len(counts) != 1 else float(counts.pop()) ** -0.5
+
+
+def _referenced(data, sampling, name: str):
+    """Each voxel's FID with a peak at its place and phase zero where it is found, and where that is."""
+
+    def one(s):
+        peak, there = phasing.find_peak(s, sampling, name)
+        return jnp.where(there, phasing.refer(s, sampling, peak, name), s), there
+
+    done = jax.jit(lambda d: jax.lax.map(one, d, batch_size=stages.BATCH))(jnp.asarray(data))
+    return tuple(map(np.asarray, done))

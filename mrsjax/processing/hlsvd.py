@@ -22,6 +22,7 @@ from mrsjax.core.fourier import exponentials
 from mrsjax.core.sampling import Sampling
 from mrsjax.inference.linalg import solve
 from mrsjax.processing import hermitian
+from mrsjax.processing.checks import usable
 from mrsjax.processing.noise import noise_power
 
 #: Where residual water lies, ppm.
@@ -199,7 +200,7 @@ def remove_peaks_all(
     A FID that is not finite or all zero is passed through and nothing is removed from it.
     """
     fids = np.asarray(fids)
-    good = np.all(np.isfinite(fids), axis=-1) & np.any(fids != 0, axis=-1)
+    good = usable(fids)
     slots = slots or (16 if jax.default_backend() == "cpu" else 4096)
     rows = np.flatnonzero(good)
     slots = min(slots, max(len(rows), 1))

@@ -18,6 +18,7 @@ from mrsjax.core import Sampling
 from mrsjax.inference.linalg import solve
 from mrsjax.processing import hermitian
 from mrsjax.processing.alignment import band
+from mrsjax.processing.checks import usable
 from mrsjax.processing.noise import noise_power
 
 #: Where scalp lipid is strong, ppm.
@@ -49,7 +50,7 @@ def remove_lipids(
 
     Voxels that are not finite or all zero stay as they are and explain nothing.
     """
-    good = jnp.all(jnp.isfinite(fids), axis=-1) & jnp.any(fids != 0, axis=-1)
+    good = usable(fids)
     clean = jnp.where(good[:, None], fids, 0.0)
     lipid = lipid & good
     used = strength(clean, lipid, good & ~lipid, sampling) if beta is None else jnp.asarray(beta, clean.real.dtype)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from mrsjax.processing import hermitian
+from mrsjax.processing.checks import usable
 
 
 class Denoised(eqx.Module):
@@ -59,7 +60,7 @@ def denoise(fids: Complex[Array, "v n"], *, keep: Bool[Array, " v"] | None = Non
 
     **Arguments:** `keep`: voxels that take part; others, and those that are not finite or all zero, are left as they are.
     """
-    good = jnp.all(jnp.isfinite(fids), axis=-1) & jnp.any(fids != 0, axis=-1)
+    good = usable(fids)
     good = good if keep is None else good & keep
     x = jnp.where(good[:, None], fids, 0.0)
     v, n = x.shape

@@ -17,9 +17,13 @@ from mrsjax.processing.transients import Selection
 class Options:
     """Choices of `preprocess`. Windows in ppm; `limit_hz` largest drift looked for; `reference` a name of `phasing.PEAKS` or `None`.
 
-    `target`: "mean", "median", "first" (`align.Target`), or a name of `phasing.PEAKS`: the fit of that line in each transient. `beside`: registration beside water and lipid that change between
-    transients; `None`: where they do (`beside.changing`). `edit_window`: where edited sub-spectra are aligned on each other. `denoise`, `hamming`: of grids.
+    `truncate`: leading points that are cut off; `coil_method`: a name of `coils.METHODS`. `target`: "mean", "median", "first" (`align.Target`), or a name of `phasing.PEAKS`: the fit of that line in
+    each transient. `beside`: registration beside water and lipid that change between transients; `None`: where they do (`beside.changing`; in grids never). `edit_window`: where edited sub-spectra
+    are aligned on each other; `edited_condition`: 1 or 2, `None`: the one with less NAA. `apodise_hz`: Lorentzian FWHM that lines gain at the end. `denoise`, `hamming`: of grids.
     """
+
+    truncate: int = 0
+    coil_method: str = "wsvd"
 
     align: bool = True
     align_window: tuple[float, float] = (1.8, 4.2)
@@ -36,6 +40,8 @@ class Options:
     components: int = 12
     reference: str | None = "NAA"
     edit_window: tuple[float, float] = EDIT_WINDOW
+    edited_condition: int | None = None
+    apodise_hz: float = 0.0
     denoise: bool = False
     hamming: bool = False
 

@@ -8,24 +8,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mrsjax.core import FIDs, Sampling, cis
-from mrsjax.processing import beside, coils, phasing, transients
+from mrsjax.core import FIDs, Sampling
+from mrsjax.core.data import Acquisition
+from mrsjax.processing import beside, coils, filters, phasing, transients
 from mrsjax.processing.align import Target, align, align_to_peak
+from mrsjax.processing.alignment import band
 from mrsjax.processing.checks import COIL, usable
+from mrsjax.processing.noise import carried, noise_power
 from mrsjax.processing.record import Options, Record
 
 #: Share (`beside.changing`) of nuisance that changes between transients above which they are registered beside it: noise alone gives 0.02 at 1.5 dB.
 CHANGING = 0.1
+#: Voxels whose transients are worked on together.
+BATCH = 16
 
 
 def front(fids: FIDs, dim: str) -> np.ndarray:
     """The array with `dim` first."""
     return np.moveaxis(np.asarray(fids.data), fids.dims.index(dim), 0)
-
-
-def without(fids: FIDs, dim: str, data) -> FIDs:
-    """FIDs of `data` that have lost a dim."""
-    return FIDs(np.asarray(data), fids.sampling, tuple(d for d in fids.dims if d != dim), fids.acquisition)
 
 
 def one_of(data: np.ndarray) -> np.ndarray:
@@ -34,25 +34,37 @@ def one_of(data: np.ndarray) -> np.ndarray:
     return flat[np.argmax(usable(flat))]
 
 
-def combine(fids: FIDs, references: dict[str, FIDs], records: list[Record], notes: list[str]):
-    """Coils combined by wSVD, the references alike; weights from the water, else the other reference, else the data. Returns (fids, references, weights)."""
+def truncate(fids: FIDs, references: dict[str, FIDs], first: int, records: list[Record]):
+    """Leading points off the data and the references: (fids, references)."""
+    cut = filters.truncate(fids, first=first)
+    data = np.asarray(fids.data)
+    pair = one_of(data[..., : cut.sampling.n_points]), one_of(np.asarray(cut.data))
+    records.append(Record("Truncation", f"{first} leading points", *pair))
+    return cut, {k: filters.truncate(v, first=first) for k, v in references.items()}
+
+
+def combine(fids: FIDs, references: dict[str, FIDs], opt: Options, records: list[Record], notes: list[str]):
+    """Coils combined, the references alike (`coils.combined`). Returns (fids, references, weights)."""
     data = front(fids, COIL)
-    fronts = {k: front(v, COIL) for k, v in references.items()}
-    covariance = jax.jit(lambda d: coils.noise_covariance(d, fids.sampling))(jnp.asarray(data))
-    source = next(iter(fronts), None)
-    w = jax.jit(coils.wsvd)(jnp.asarray(data if source is None else fronts[source]), covariance)
-    dead = ~np.asarray(w.live & coils.live_coils(jnp.asarray(data)))
+    fronts = {k: front(v, COIL)[None] for k, v in references.items()}
+    new, waters, weights = coils.combined(data[None], fronts, fids.sampling, method=opt.coil_method)
+    w, dead = np.asarray(weights.weights)[0], ~np.asarray(weights.live)[0]
     if dead.all():
         raise ValueError("data: no coil has signal in both the data and the reference")
     if dead.any():
         notes.append(f"Coils without signal, left out: {', '.join(str(i) for i in np.flatnonzero(dead))}.")
-        w = coils.CoilWeights(jnp.where(dead, 0.0, w.weights), jnp.asarray(~dead), w.share)
-    combined = {k: without(references[k], COIL, w(jnp.asarray(v))) for k, v in fronts.items()}
-    new = without(fids, COIL, w(jnp.asarray(data)))
-    strongest = int(np.argmax(np.abs(np.asarray(w.weights))))
-    details = f"wSVD, whitened, weights from {source or 'the data'}, {int((~dead).sum())} of {len(dead)} coils"
-    records.append(Record("RF coil combination", details, one_of(data[strongest]), one_of(np.asarray(new.data))))
-    return new, combined, np.asarray(w.weights)
+    for role, water in waters.items():
+        if not usable(water).any():
+            raise ValueError(f"--{role}: wanted a signal that is finite in every coil, found none")
+    left = lambda x: tuple(d for d in x.dims if d != COIL)  # noqa: E731
+    details = (
+        f"{coils.WORDS[opt.coil_method]}, whitened, weights from {next(iter(references), 'the data')}, "
+        f"{int((~dead).sum())} of {len(dead)} coils"
+    )
+    records.append(Record("RF coil combination", details, one_of(data[int(np.argmax(np.abs(w)))]), one_of(new[0])))
+    about = carried(fids.acquisition, float(np.linalg.norm(w)))
+    combined = {k: FIDs(v[0], fids.sampling, left(references[k]), references[k].acquisition) for k, v in waters.items()}
+    return FIDs(new[0], fids.sampling, left(fids), about), combined, w
 
 
 def registration(data: jnp.ndarray, sampling: Sampling, opt: Options) -> tuple[Callable, str]:
@@ -63,7 +75,7 @@ def registration(data: jnp.ndarray, sampling: Sampling, opt: Options) -> tuple[C
     target, low, high = Target(opt.target), *opt.align_window
     share = None
     if opt.beside is None and not opt.robust:
-        share = float(jax.jit(lambda x: beside.changing(x, sampling, opt.align_window, transients.finite(x)))(data))
+        share = float(jax.jit(lambda x: beside.changing(x, sampling, opt.align_window, usable(x)))(data))
     if opt.beside or (share is not None and share > CHANGING):
         lines = beside.subspace(sampling)
         run = lambda x: align(x, sampling, target=target, nuisance=lines, limit_hz=opt.limit_hz)  # noqa: E731
@@ -112,28 +124,62 @@ def average(data: np.ndarray, sampling: Sampling, opt: Options, records: list[Re
     return mean, drift, selection, tuple(why)
 
 
-def reference_mean(fids: FIDs) -> np.ndarray:
-    """The aligned mean of a reference's transients."""
-    data = np.asarray(fids.data).reshape(-1, fids.sampling.n_points)
-    data = data[usable(data)]
-    if len(data) == 1:
-        return data[0]
-    turned, _ = jax.jit(lambda d: align(d, fids.sampling, target=Target.FIRST))(jnp.asarray(data))
-    return np.asarray(turned).mean(axis=0)
+def reference_means(data: np.ndarray, sampling: Sampling) -> np.ndarray:
+    """The aligned means (v, n) of the usable transients of references (v, t, n); zeros where there is none, which `eddy.klose` takes for no reference."""
+
+    def one(x):
+        return transients.average(align(x, sampling, target=Target.FIRST)[0], usable(x))
+
+    if data.shape[1] == 1:
+        return np.where(usable(data), data[:, 0], 0.0)
+    return np.asarray(jax.jit(lambda d: jax.lax.map(one, d, batch_size=BATCH))(jnp.asarray(data)))
 
 
-def referenced(spectra: np.ndarray, sampling: Sampling, name: str, records: list[Record], notes: list[str]):
-    """FIDs (e, n) moved and phased together so that a peak of the first lies at its place with phase zero."""
+def referenced(spectra: np.ndarray, sampling: Sampling, name: str, of: int, records: list[Record], notes: list[str]):
+    """FIDs (e, n) moved and phased together so that a peak of the one with index `of` lies at its place with phase zero."""
     ppm, window = phasing.PEAKS[name]
-    found = jax.jit(lambda s: phasing.fit_peak(s, sampling, window))(jnp.asarray(spectra[0]))
-    at = float(sampling.to_ppm(found.frequency))
-    if not window[0] <= at <= window[1] or not float(found.amplitude) > 0:
+    found, there = jax.jit(lambda s: phasing.find_peak(s, sampling, name))(jnp.asarray(spectra[of]))
+    off = 0.0 if name == "water" else off_centre(spectra[of], sampling)
+    if off or not there:
         notes.append(
             f"{name} was not found in {window[0]:g} to {window[1]:g} ppm: frequency and phase were left as they are."
         )
+    if off:
+        ref = float(sampling.ppm_ref) - off
+        notes.append(
+            f"NAA, creatine and choline seem to lie {off:+.2f} ppm from their places, further than the windows reach: give --ppm-ref {ref:.2f} if that is so."
+        )
+    if off or not there:
         return spectra
-    move = lambda s: phasing.shift_to(s, sampling, found.frequency, ppm) * cis(-found.phase)  # noqa: E731
-    new = np.asarray(jax.vmap(move)(jnp.asarray(spectra)))
+    at = float(sampling.to_ppm(found.frequency))
+    new = np.asarray(jax.vmap(lambda s: phasing.refer(s, sampling, found, name))(jnp.asarray(spectra)))
     details = f"{name} from {at:.3f} to {ppm:g} ppm, phase {np.rad2deg(float(found.phase)):+.1f} degrees removed"
     records.append(Record("Frequency and phase correction", details, spectra[0], new[0]))
     return new
+
+
+def apodise(spectra: np.ndarray, sampling: Sampling, hz: float, about: Acquisition, records: list[Record]):
+    """FIDs (v, n) with lines broader by `hz`, and the acquisition without the noise that is white no more."""
+    new = np.asarray(filters.apodise(jnp.asarray(spectra), sampling, lorentz_hz=hz))
+    records.append(Record("Apodization", f"Lorentz {hz:g} Hz", one_of(spectra), one_of(new)))
+    return new, carried(about, None)
+
+
+def off_centre(fid: np.ndarray, sampling: Sampling) -> float:
+    """Shift (ppm) of the spectrum where that is further than the windows of `phasing.PEAKS` reach; 0 where it is not, or cannot be told.
+
+    The shift at which a pattern of NAA, creatine and choline correlates best with the spectrum, if that is above the noise and a quarter better than any near 0.
+    """
+    t, reach = np.asarray(sampling.time), 0.5
+    lines = sum(
+        h * np.exp((2j * np.pi * float(sampling.to_hz(phasing.PEAKS[k][0])) - np.pi * 8.0) * t)
+        for k, h in (("NAA", 3.0), ("Cr", 2.0), ("Cho", 2.0))
+    )
+    seen = np.asarray(band(jnp.asarray(fid), sampling, (2.0 - reach, 3.2 + reach)))
+    height = np.abs(np.fft.fft(seen * np.conj(lines), 4 * t.size))
+    ppm = 1e6 * np.fft.fftfreq(4 * t.size) / float(sampling.dwell_time) / float(sampling.central_frequency)
+    height = np.where(np.abs(ppm) <= reach, height, 0.0)
+    best = float(ppm[np.argmax(height)])
+    noise = float(noise_power(jnp.asarray(fid))) * np.sum(np.abs(lines) ** 2)
+    clear = height.max() > max(phasing.DETECTED * noise**0.5, 1.25 * height[np.abs(ppm) <= 0.1].max())
+    return best if abs(best) > 0.14 and clear else 0.0

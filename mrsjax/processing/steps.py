@@ -12,11 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mrsjax.core import FIDs, cis
+from mrsjax.core import FIDs
 from mrsjax.processing import coils, eddy, edited, filters, lipids, low_rank, phasing, spatial, transients
 from mrsjax.processing.align import Target, align, align_to_peak
-from mrsjax.processing.checks import COIL, DYNAMIC, EDIT, SPACE, check, check_reference, usable
+from mrsjax.processing.checks import COIL, DYNAMIC, EDIT, SPACE, check, check_mask, check_reference, squeezed, usable
 from mrsjax.processing.hlsvd import BandHLSVD, remove_peaks_all
+from mrsjax.processing.noise import DROPPED, carried
+from mrsjax.processing.stages import reference_means
 
 Done = tuple[FIDs, str]
 
@@ -39,8 +41,14 @@ def _along(fids: FIDs, dim: str) -> tuple[np.ndarray, tuple[str, ...], tuple[int
     return data.reshape(-1, *data.shape[-2:]), rest, data.shape[:-2]
 
 
-def _joined(fids: FIDs, data, rest: tuple[str, ...], sizes: tuple[int, ...]) -> FIDs:
-    return FIDs(np.asarray(data).reshape(*sizes, -1), fids.sampling, rest, fids.acquisition)
+def _joined(fids: FIDs, data, rest: tuple[str, ...], sizes: tuple[int, ...], factor: float | None) -> FIDs:
+    """FIDs that have lost a dim, with noise `factor` times as large (`noise.carried`)."""
+    return FIDs(np.asarray(data).reshape(*sizes, -1), fids.sampling, rest, carried(fids.acquisition, factor))
+
+
+def _coloured(fids: FIDs) -> FIDs:
+    """FIDs whose noise is no longer white, without the number for it."""
+    return FIDs(fids.data, fids.sampling, fids.dims, carried(fids.acquisition, None))
 
 
 def _restored(fids: FIDs, dim: str, data, sizes) -> FIDs:
@@ -50,19 +58,28 @@ def _restored(fids: FIDs, dim: str, data, sizes) -> FIDs:
 
 
 def coil_combine(fids: FIDs, *, reference: FIDs | None) -> Done:
-    """Whitened SVD; weights from the reference where given."""
+    """Whitened SVD in each voxel; weights from the reference where given."""
     if reference is not None:
+        reference = squeezed(reference)
         check_reference(fids, reference, "--reference")
     _along(fids, COIL)
-    front = lambda x: jnp.moveaxis(jnp.asarray(x.data), x.dims.index(COIL), 0)  # noqa: E731
-    data = front(fids)
-    covariance = jax.jit(lambda d: coils.noise_covariance(d, fids.sampling))(data)
-    if any(d in fids.dims for d in SPACE):
-        raise ValueError("data: wanted a single voxel, found a grid; `mrsjax preprocess` combines the coils of grids")
-    w = jax.jit(coils.wsvd)(data if reference is None else front(reference), covariance)
-    rest = tuple(d for d in fids.dims if d != COIL)
+
+    def voxels(x: FIDs):  # (v, c, *rest, n)
+        order = (*(d for d in SPACE if d in x.dims), COIL, *(d for d in x.dims if d not in (*SPACE, COIL)))
+        data = np.asarray(x.data).transpose(*(x.dims.index(d) for d in order), len(x.dims))
+        return data.reshape(-1, *data.shape[order.index(COIL) :]), tuple(d for d in order if d != COIL)
+
+    data, rest = voxels(fids)
+    given = {} if reference is None else {"reference": voxels(reference)[0]}
+    new, _, w = coils.combined(data, given, fids.sampling)
+    live = np.asarray(w.live)
+    if not live.any():
+        raise ValueError("data: no coil has signal in both the data and the reference")
+    sizes = tuple(fids.data.shape[fids.dims.index(d)] for d in rest)
+    norms = np.linalg.norm(np.asarray(w.weights), axis=1)[live.any(axis=1)]
     source = "the data" if reference is None else "the reference"
-    return FIDs(np.asarray(w(data)), fids.sampling, rest, fids.acquisition), f"wSVD, whitened, weights from {source}"
+    words = f"wSVD, whitened, weights from {source}, {int(live.any(axis=0).sum())} of {live.shape[1]} coils"
+    return _joined(fids, new, rest, sizes, float(norms[0]) if len(norms) == 1 else None), words
 
 
 def align_transients(fids: FIDs, *, window: tuple[float, float], target: str, robust: bool) -> Done:
@@ -91,12 +108,15 @@ def average(fids: FIDs, *, weighted: bool) -> Done:
     data, rest, sizes = _along(fids, DYNAMIC)
 
     def one(x):
-        keep = transients.finite(x)
+        keep = usable(x)
         return transients.average(x, keep, transients.similarity_weights(x, keep) if weighted else None)
 
     done = jax.jit(jax.vmap(one))(jnp.asarray(data))
-    count = f"{int(usable(data).sum())} of {data.shape[0] * data.shape[1]} transients"
-    return _joined(fids, done, rest, sizes), count + (", weighted" if weighted else "")
+    good = usable(data)
+    counts = set(good.sum(axis=1)[good.any(axis=1)])
+    factor = float(counts.pop()) ** -0.5 if len(counts) == 1 and not weighted else None
+    words = f"{int(good.sum())} of {good.size} transients{', weighted' if weighted else ''}"
+    return _joined(fids, done, rest, sizes, factor), words
 
 
 def ecc(fids: FIDs, *, reference: FIDs | None) -> Done:
@@ -104,11 +124,13 @@ def ecc(fids: FIDs, *, reference: FIDs | None) -> Done:
     if reference is None:
         own = remove_peaks_all(np.asarray(fids.spectra), BandHLSVD(fids.sampling))[1]
         return _each(fids, lambda s, r: eddy.klose(s, r, fids.sampling), own), "klose, its own water by HLSVD"
+    reference = squeezed(reference)
     check_reference(fids, reference, "--reference")
-    with_dims = np.asarray(reference.data)
+    n = fids.sampling.n_points
     if DYNAMIC in reference.dims:
-        with_dims = np.nanmean(with_dims, axis=reference.dims.index(DYNAMIC))
-    stack = with_dims.reshape(-1, fids.sampling.n_points)
+        stack = reference_means(_along(reference, DYNAMIC)[0], fids.sampling)
+    else:
+        stack = np.asarray(reference.data).reshape(-1, n)
     if len(stack) not in (1, len(fids.spectra)):
         raise ValueError(f"--reference: wanted 1 or {len(fids.spectra)} FIDs, found {len(stack)}")
     stack = np.broadcast_to(stack, fids.spectra.shape)
@@ -130,25 +152,27 @@ def phase(fids: FIDs, *, zero_deg: float, delay_ms: float) -> Done:
 
 
 def reference(fids: FIDs, *, peak: str) -> Done:
-    """A peak to its chemical shift and phase zero in each FID."""
-    ppm, window = phasing.PEAKS[peak]
+    """A peak to its chemical shift and phase zero in each FID that has it."""
 
     def one(s):
-        found = phasing.fit_peak(s, fids.sampling, window)
-        return phasing.shift_to(s, fids.sampling, found.frequency, ppm) * cis(-found.phase)
+        found, there = phasing.find_peak(s, fids.sampling, peak)
+        return jnp.where(there, phasing.refer(s, fids.sampling, found, peak), s), there
 
-    return _each(fids, one), f"{peak} to {ppm:g} ppm, phase zero"
+    done, there = jax.jit(jax.vmap(one))(jnp.asarray(fids.spectra))
+    out = FIDs(np.asarray(done).reshape(fids.data.shape), fids.sampling, fids.dims, fids.acquisition)
+    count = f"in {int(there.sum())} of {len(there)} FIDs, not found in the others"
+    return out, f"{peak} to {phasing.PEAKS[peak][0]:g} ppm, phase zero, {count}"
 
 
 def apodise(fids: FIDs, *, lorentz_hz: float, gauss_hz: float) -> Done:
     """Lines broadened."""
     wider = lambda s: filters.apodise(s, fids.sampling, lorentz_hz=lorentz_hz, gauss_hz=gauss_hz)  # noqa: E731
-    return _each(fids, wider), f"Lorentz {lorentz_hz:g} Hz, Gauss {gauss_hz:g} Hz"
+    return _coloured(_each(fids, wider)), f"Lorentz {lorentz_hz:g} Hz, Gauss {gauss_hz:g} Hz"
 
 
 def zero_fill(fids: FIDs, *, points: int) -> Done:
     """Zeros behind the FIDs."""
-    return filters.zero_fill(fids, points), f"from {fids.sampling.n_points} to {points} points"
+    return _coloured(filters.zero_fill(fids, points)), f"from {fids.sampling.n_points} to {points} points"
 
 
 def truncate(fids: FIDs, *, first: int, last: int) -> Done:
@@ -158,7 +182,7 @@ def truncate(fids: FIDs, *, first: int, last: int) -> Done:
 
 def interpolate(fids: FIDs, *, factor: int) -> Done:
     """A finer time grid."""
-    return filters.interpolate(fids, factor), f"time grid {factor} times finer"
+    return _coloured(filters.interpolate(fids, factor)), f"time grid {factor} times finer"
 
 
 def align_edit(fids: FIDs, *, window: tuple[float, float]) -> Done:
@@ -179,20 +203,21 @@ def _pair(fids: FIDs, dim: str):
 def subtract(fids: FIDs, *, dim: str) -> Done:
     """Second minus first."""
     data, rest, sizes = _pair(fids, dim)
-    return _joined(fids, data[:, 1] - data[:, 0], rest, sizes), f"second minus first of {dim}"
+    return _joined(fids, data[:, 1] - data[:, 0], rest, sizes, 2.0**0.5), f"second minus first of {dim}"
 
 
 def add(fids: FIDs, *, dim: str) -> Done:
     """Sum of two."""
     data, rest, sizes = _pair(fids, dim)
-    return _joined(fids, data[:, 0] + data[:, 1], rest, sizes), f"sum of {dim}"
+    return _joined(fids, data[:, 0] + data[:, 1], rest, sizes, 2.0**0.5), f"sum of {dim}"
 
 
 def denoise(fids: FIDs) -> Done:
-    """Low rank over all FIDs; the noise before it goes with the file."""
+    """Low rank over all FIDs; the noise before it (the first time) goes with the file."""
     found = jax.jit(low_rank.denoise)(jnp.asarray(fids.spectra))
-    sd = float(found.noise_sd)
-    about = dataclasses.replace(fids.acquisition, noise_sd=sd)
+    sd, about = float(found.noise_sd), fids.acquisition
+    if about.noise_sd is None:
+        about = dataclasses.replace(about, noise_sd=sd)
     out = FIDs(np.asarray(found.fids).reshape(fids.data.shape), fids.sampling, fids.dims, about)
     return out, f"low rank, Marchenko-Pastur: rank {int(found.rank)}, noise SD {sd:.4g}"
 
@@ -203,17 +228,15 @@ def hamming(fids: FIDs) -> Done:
         raise ValueError(f"data: wanted a grid (x, y, z), found {', '.join(fids.dims) or 'a single FID'}")
     good = usable(np.asarray(fids.data))[..., None]
     done = np.asarray(spatial.hamming(jnp.asarray(np.where(good, fids.data, 0.0))))
-    about = fids.acquisition
-    if about.noise_sd is not None:
-        about = dataclasses.replace(about, noise_sd=about.noise_sd * spatial.hamming_noise(fids.data.shape[:3]))
+    about = carried(fids.acquisition, spatial.hamming_noise(fids.data.shape[:3]))
     return FIDs(np.where(good, done, fids.data), fids.sampling, fids.dims, about), "Hamming in k-space"
 
 
 def remove_lipid(fids: FIDs, *, mask: np.ndarray) -> Done:
     """L2 projection of a grid."""
-    inside = np.asarray(mask, bool).reshape(-1)
-    if fids.dims != SPACE or inside.size != len(fids.spectra):
-        raise ValueError(f"--mask: wanted the shape of a grid (x, y, z), found {np.shape(mask)} for {fids.data.shape}")
+    if fids.dims != SPACE:
+        raise ValueError(f"data: wanted a grid (x, y, z), found {', '.join(fids.dims) or 'a single FID'}")
+    inside = check_mask(mask, fids.data.shape[:3], "--mask")
     run = jax.jit(lambda x: lipids.remove_lipids(x, jnp.asarray(inside), fids.sampling))
     done, beta = run(jnp.asarray(fids.spectra))
     out = FIDs(np.asarray(done).reshape(fids.data.shape), fids.sampling, fids.dims, fids.acquisition)
@@ -222,6 +245,9 @@ def remove_lipid(fids: FIDs, *, mask: np.ndarray) -> Done:
 
 def run(name: str, fids: FIDs, **options) -> Done:
     """The step of a name of `mrsjax process` (align is `align_transients` here)."""
+    fids = squeezed(fids)
     check(fids, "data")
     step = globals()[{"align": "align_transients"}.get(name, name.replace("-", "_"))]
-    return step(fids, **options)
+    done, details = step(fids, **options)
+    lost = fids.acquisition.noise_sd is not None and done.acquisition.noise_sd is None
+    return done, f"{details}; {DROPPED}" if lost else details

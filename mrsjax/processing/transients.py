@@ -6,7 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
-from mrsjax.processing.alignment import finite, median_target
+from mrsjax.processing.alignment import median_target
+from mrsjax.processing.checks import usable
 
 
 class Selection(eqx.Module):
@@ -45,7 +46,7 @@ def select(
     Dropped: not finite or empty; distance from the median transient more than `z_limit` robust standard deviations above that of the others; similarity with it more than
     `similarity_z` robust standard deviations below (Slotboom 2009, Near 2021). With fewer than `least` finite transients nothing but the unusable is dropped.
     """
-    good = finite(fids)
+    good = usable(fids)
     clean = jnp.where(good[:, None], fids, 0.0)
     middle = median_target(clean, good)
     tiny = jnp.finfo(clean.real.dtype).tiny

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
 from mrsjax.analysis import Analysis
 from mrsjax.analysis.pipeline import field_strength
+from mrsjax.report.model_words import terms
 
 UNKNOWN = "not stated in the file"
 
@@ -70,7 +72,6 @@ def mrsinmrs(analysis: Analysis, run: Mapping[str, Any]) -> list[Item]:
     outputs = "amplitudes, ratios to tCr" + (", mmol/kg of tissue water and mmol/L of tissue" if water else "")
     assumed = "; ".join(analysis.quantities.assumptions) or "none (no water reference)"
     version = run.get("versions", {}).get("mrsjax", "")
-    options = run.get("options", {}).get("model") or {}
     return [
         Item("Hardware", "Field strength", f"{field_strength(fids):.2f} T (from the frequency)"),
         Item(
@@ -92,9 +93,7 @@ def mrsinmrs(analysis: Analysis, run: Mapping[str, Any]) -> list[Item]:
         Item("Acquisition", "Water suppression", _header(a.header, "WaterSuppression", "WaterSuppressionType")),
         Item("Acquisition", "Shimming", _header(a.header, "ShimMethod", "ShimSetting")),
         Item("Data analysis", "Software", f"mrsjax {version}"),
-        Item(
-            "Data analysis", "Deviations from defaults", ", ".join(f"{k} = {v}" for k, v in options.items()) or "none"
-        ),
+        Item("Data analysis", "Deviations from defaults", deviations(run.get("options", {}))),
         Item("Data analysis", "Output measure", outputs),
         Item("Data analysis", "Quantification references and assumptions", assumed),
         Item(
@@ -105,7 +104,7 @@ def mrsinmrs(analysis: Analysis, run: Mapping[str, Any]) -> list[Item]:
         Item(
             "Data analysis",
             "Model",
-            "linear combination of basis, macromolecules and spline baseline; variable projection, frequency domain, "
+            f"linear combination of {_sum(analysis)}; variable projection, frequency domain, "
             f"{analysis.curves.ppm.min():.2f} to {analysis.curves.ppm.max():.2f} ppm"
             + (f"; estimates by {analysis.method}" if analysis.method else ""),
         ),
@@ -123,6 +122,33 @@ def mrsinmrs(analysis: Analysis, run: Mapping[str, Any]) -> list[Item]:
         ),
         Item("Data quality", "Sample spectrum", "the fit figure of this report"),
     ]
+
+
+#: Options that name inputs and outputs, which other lines of the report say.
+_FILES = ("data", "basis", "water", "tissue", "out", "network")
+
+
+def deviations(options: Mapping[str, Any]) -> str:
+    """Every option of a run that is not at its default, files apart; those of the model by their own names."""
+    given = {k: v for k, v in options.items() if k not in (*_FILES, "model") and v not in (None, False)}
+    if given.get("peak") == "tNAA":
+        del given["peak"]
+    given |= options.get("model") or {}
+    return ", ".join(f"{k} = {_plain(v)}" for k, v in given.items()) or "none"
+
+
+def _plain(value: Any) -> str:
+    """A value as it is written in a configuration file; of a path the name."""
+    if isinstance(value, str):
+        return PurePath(value).name
+    return "off" if value is None else str(value)
+
+
+def _sum(analysis: Analysis) -> str:
+    if analysis.model is None:
+        return f"{len(analysis.basis.names)} basis spectra"
+    *first, last = terms(analysis.model, analysis.basis)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _some(values: np.ndarray) -> np.ndarray:
@@ -146,8 +172,7 @@ def paragraph(analysis: Analysis, run: Mapping[str, Any]) -> str:
         f"{n} {'spectrum was' if n == 1 else 'spectra were'} acquired at {field_strength(fids):.1f} T"
         f" ({a.sequence or '[sequence]'}, TE {te}, TR {tr}, {1 / float(fids.sampling.dwell_time):.0f} Hz spectral"
         f" width, {fids.sampling.n_points} points) and analysed with mrsjax"
-        f" {run.get('versions', {}).get('mrsjax', '')}. A linear combination of {len(analysis.basis.names)} basis"
-        " spectra, macromolecular signals and a penalised spline baseline was fitted between"
+        f" {run.get('versions', {}).get('mrsjax', '')}. A linear combination of {_sum(analysis)} was fitted between"
         f" {analysis.curves.ppm.min():.1f} and {analysis.curves.ppm.max():.1f} ppm by variable projection with"
         " non-negative amplitudes. Uncertainties are Cramer-Rao lower bounds from the full Fisher information. "
     )

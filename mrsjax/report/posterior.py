@@ -14,9 +14,9 @@ from mrsjax.report.tables import where
 QUANTILES = (0.025, 0.16, 0.5, 0.84, 0.975)
 
 
-def posterior_rows(analysis: Analysis, draws: Posterior) -> list[dict[str, Any]]:
+def posterior_rows(analysis: Analysis, draws: Posterior, *, first: int = 0) -> list[dict[str, Any]]:
     """One row for each spectrum and name of results.csv (sums are summed draw by draw): mean, standard deviation and `QUANTILES` in units of the basis,
-    split R-hat (empty for Laplace), effective number of draws, divergences.
+    split R-hat (empty for Laplace), effective number of draws, divergences. `draws`: of the analysis' spectra from `first` on.
     """
     names = analysis.quantities.names
     parts = np.array([[_belongs(part, name, draws.names) for part in draws.names] for name in names], dtype=float)
@@ -26,7 +26,7 @@ def posterior_rows(analysis: Analysis, draws: Posterior) -> list[dict[str, Any]]
     quantiles = np.quantile(pooled, QUANTILES, axis=1)
     mean, sd = pooled.mean(axis=1), pooled.std(axis=1)
     return [
-        where(analysis, i)
+        where(analysis, first + i)
         | {"metabolite": name, "mean": float(mean[i, j]), "sd": float(sd[i, j])}
         | {f"q{q:g}": float(quantiles[k, i, j]) for k, q in enumerate(QUANTILES)}
         | {"r_hat": float(r_hat[i, j]), "ess": float(ess[i, j]), "divergent": int(draws.divergent[i])}

@@ -64,7 +64,7 @@ def parameters_rows(analysis: Analysis) -> list[dict[str, Any]]:
 
 def qc_rows(analysis: Analysis) -> list[dict[str, Any]]:
     """One row for each spectrum: status and every quality number, with the peak and the noise window that they refer
-    to.
+    to; of a network also the distance from its training data.
     """
     q = analysis.quality
     numbers = ("snr_spec", "snr_2sd", "snr_lcm", "snr_matched", "fwhm_hz", "fwhm_ppm", "fqn", "noise_sd")
@@ -80,6 +80,7 @@ def qc_rows(analysis: Analysis) -> list[dict[str, Any]]:
             "baseline_ed": float(np.asarray(analysis.result.baseline_ed)[i]),
             "iterations": int(np.asarray(analysis.result.iterations)[i]),
         }
+        | ({} if analysis.distance is None else {"network_distance": float(analysis.distance[i])})
         for i, status in enumerate(analysis.status)
     ]
 

@@ -15,43 +15,51 @@ from mrsjax.core import Sampling
 from simulators.artefacts.artefact import Artefact
 from simulators.artefacts.noise import complex_normal
 from simulators.artefacts.random import draws
+from simulators.artefacts.short import added, real_rows, support
 from simulators.tissue.priors import single
 
 
 class SplineBaseline(Artefact):
     """A complex cubic spline over the ppm axis, made in the time domain.
 
-        s(t) = strength area sum_k a_k x_k(t),      x_k(t) = (T h) sinc(h t)^4 exp(2 pi i f_k t),  t >= 0
+        s(t) = area sum_k (strength a_k + mean_k) x_k(t),      x_k(t) = (T h) sinc(h t)^4 exp(2 pi i f_k t),  t >= 0
 
     x_k is the causal signal whose real spectrum is the cubic B-spline of knot spacing h about f_k (its Fourier transform is sinc^4), so that no transform is
     needed and the imaginary part is the one that belongs to a decaying signal. `walk` False: a_k independent complex normal; True: their running sum along
     the axis minus its mean, a random walk (the baselines of LeBlanc's WAND are of that kind), of root-mean-square 1 over the splines on average.
 
+    `rows` (2k, 2l): Re and Im of x_k and of i x_k beside each other, on the l points after which x_k is below rounding (`short.support`); `points`: of a FID.
     `mean` (k,): real areas relative to the metabolites' |s(0)| that every spectrum has beside the drawn ones (what a site's spectra have in common).
 
     Label: "strength" (drawn), "coefficients" (k,) without the mean, "signal".
     """
 
-    waves: Complex[Array, "k n"]
+    rows: Float[Array, "2k 2l"]
     strength: Distribution
     mean: Float[Array, " k"]
     walk: bool = eqx.field(static=True)
+    points: int = eqx.field(static=True)
     name: str = eqx.field(static=True, default="baseline")
+
+    @property
+    def waves(self) -> Complex[Array, "k n"]:
+        """x_k(t)."""
+        k, length = (n // 2 for n in self.rows.shape)
+        waves = lax.complex(self.rows[:k, :length], self.rows[:k, length:])
+        return jnp.pad(waves, ((0, 0), (0, self.points - length)))
 
     def __call__(self, data, scene, *, key):
         key, (strength,) = draws(key, self.strength)
-        k, n = self.waves.shape
+        k, n = (x // 2 for x in self.rows.shape)
         a = complex_normal(key, k) * math.sqrt(0.5)
         if self.walk:
             a = jnp.cumsum(a)
             a = (a - jnp.mean(a)) / math.sqrt(k / 6)
         size = strength * scene.area
-        # a real product over (Re, Im): under vmap one large product for the whole batch
-        w = self.waves
-        rows = jnp.block([[w.real, w.imag], [-w.imag, w.real]])
-        both = jnp.concatenate([size * a.real + scene.area * self.mean, size * a.imag]) @ rows
-        signal = lax.complex(both[:n], both[n:])
-        return data + signal, {"strength": strength, "coefficients": a, "signal": signal}
+        both = jnp.concatenate([size * a.real + scene.area * self.mean, size * a.imag]) @ self.rows
+        short = lax.complex(both[:n], both[n:])
+        whole = jnp.pad(short, (0, self.points - n))
+        return added(data, short), {"strength": strength, "coefficients": a, "signal": whole}
 
 
 def spline_baseline(
@@ -80,6 +88,6 @@ def spline_baseline(
     if mean is not None and len(mean) != len(waves):
         raise ValueError(f"mean: wanted one number for each of {len(waves)} splines, found {len(mean)}")
     common = single(np.zeros(len(waves)) if mean is None else np.asarray(mean))
-    return SplineBaseline(
-        waves=jnp.asarray(waves.astype(np.complex64)), strength=strength, mean=common, walk=walk, name=name
-    )
+    short = waves[:, : support(waves)].astype(np.complex64)
+    rows = real_rows(jnp.asarray(np.concatenate([short, 1j * short])))
+    return SplineBaseline(rows=rows, strength=strength, mean=common, walk=walk, points=sampling.n_points, name=name)

@@ -12,6 +12,7 @@ from simulators.datasets.mrsi import SpectroscopicImages as SpectroscopicImages
 from simulators.datasets.recipe import Recipe as Recipe
 from simulators.datasets.recipe import available as available
 from simulators.datasets.recipe import recipe as recipe
+from simulators.datasets.recipe import summaries as summaries
 from simulators.datasets.shimming import DistortedField as DistortedField
 from simulators.datasets.signal import generating_model as generating_model
 from simulators.datasets.simulator import ArtificialData as ArtificialData

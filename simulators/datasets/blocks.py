@@ -19,11 +19,10 @@ from mrsjax.core import Sampling, Simulator
 
 
 class Generator(Simulator, Protocol):
-    """A simulator that can be written: `block` samples are made by one program, `together` at a time, `shard` go into a file by default, `dims` names the data's leading axes."""
+    """A simulator that can be written: `block` samples are made by one program, `together` at a time, `dims` names the data's leading axes."""
 
     block: int
     together: int
-    shard: int
 
     @property
     def sampling(self) -> Sampling: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ MEGA: dict[str, Any] = dict(sequence="mega-press", te_ms=68.0, central_frequency
 def edited_basis() -> dict[str, BasisSet]:
     """GABA-edited MEGA-PRESS, TE 68 ms, ideal pulses (Mescher 1998): "off" and "on", twenty metabolites.
 
-    Simulated at first use (about a minute) and kept in the user's cache folder (`XDG_CACHE_HOME`, else ~/.cache).
+    Simulated at first use (about a minute; one line says so) and kept in the user's cache folder (`XDG_CACHE_HOME`, else ~/.cache) until the simulator's source changes.
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mrsjax" / "basis"
-    made = cache.from_cache(folder, "recipe-mega-press-68-1")
+    key = cache.name_of(MEGA)
+    made = cache.from_cache(folder, key)
     if made is None:
+        logging.getLogger(__name__).warning("simulating the MEGA-PRESS basis set, about a minute; kept in %s", folder)
         made = commands.make(progress=lambda line: None, **MEGA)
-        cache.to_cache(folder, "recipe-mega-press-68-1", made)
+        cache.to_cache(folder, key, made)
     return {name: b for name, b in made.items() if name in ("off", "on") and isinstance(b, BasisSet)}

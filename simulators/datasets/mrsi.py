@@ -55,7 +55,7 @@ class SpectroscopicImages(eqx.Module):
     - `truth`: "amplitudes" (a, b, c, m), mean over each voxel, and "maps" (x, y, z, m), both as seen in the signal, in the order of `model.names`; "field" (x, y, z) Hz, the
       world's shift in it; "values": the model's parameters; "fid" (a, b, c, n): the metabolites through the encoding, one uniform channel, no noise.
     - `labels`: "tissue" (x, y, z) `Tissue`, "fractions" (a, b, c, tissue), "t1w", "flair" (x, y, z), "plan" (the encoding's), "snr", "noise" (standard deviation of the real part of each
-      point of the image), "water", "lipids", "lesion" (0 or 1), "variation", "relaxation" (tissue, metabolite), "sensitivity" (a, b, c, coils), "noise_covariance".
+      point of the image), "water", "lipids", "lesion" (1 where some of it lies in the slab), "variation", "relaxation" (tissue, metabolite), "sensitivity" (a, b, c, coils), "noise_covariance".
 
     **Raises:** `ValueError` when grids do not fit.
     """
@@ -81,10 +81,9 @@ class SpectroscopicImages(eqx.Module):
     slab: int = eqx.field(static=True)
     lesion_radius: tuple[float, float] = eqx.field(static=True, default=(0.06, 0.3))
 
-    #: Worlds in a compiled block and in a file: each is as large as thousands of spectra.
+    #: Worlds in a compiled block: each is as large as thousands of spectra.
     block = 1
     together = 1
-    shard = 8
 
     def __check_init__(self):
         grid = (*self.anatomy.shape[:2], self.slab)
@@ -117,6 +116,8 @@ class SpectroscopicImages(eqx.Module):
         amplitudes, drawn = self.population.sample(keys["population"])
         start = jax.tree.map(lambda x: x.astype(jnp.float32), self.model.start())
         values = {g: tree | drawn.get(g, {}) for g, tree in start.items()}
+        for group in self.model.groups[1:]:  # all lines are at the world's frequency
+            values[group.name] |= {"shift": values["metabolites"]["shift"]}
         labels: dict = {}
         fractions, field, labels["lesion"] = once(self._scenery(values, keys))
         levels, labels["relaxation"] = self._levels(amplitudes, keys["weight"])
@@ -154,7 +155,7 @@ class SpectroscopicImages(eqx.Module):
         return Sample(image, truth, labels)
 
     def _scenery(self, values, keys):
-        """Fractions and field of the slab, and whether there is a lesion."""
+        """Fractions and field of the slab, and whether a lesion lies in it."""
         fractions = self.anatomy(key=keys["anatomy"])
         of_lesion, of_pose = jax.random.split(keys["lesion"])
         present = happens(of_lesion, self.lesion)
@@ -169,7 +170,9 @@ class SpectroscopicImages(eqx.Module):
         first = jnp.round(n * (0.5 + centre / self.field_of_view[2]) - self.slab / 2).astype(jnp.int32)
         first = jnp.clip(first, 0, n - self.slab)
         cut = lambda x: jax.lax.dynamic_slice_in_dim(x, first, self.slab, axis=2)  # noqa: E731
-        return cut(fractions), cut(field) + values["metabolites"]["shift"], present
+        slab = cut(fractions)
+        seen = jnp.any(slab[..., Tissue.LESION] > 0).astype(jnp.float32)
+        return slab, cut(field) + values["metabolites"]["shift"], seen
 
     def _levels(self, amplitudes, key):
         """Amplitudes (tissue, m) as the sequence sees them, and the weights."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,6 +10,8 @@ import numpy as np
 
 from mrsjax.core import BasisSet, Sampling
 from mrsjax.core.constants import GYROMAGNETIC_RATIO
+from mrsjax.core.metabolites import canonical
+from mrsjax.physics.macromolecules import LANDMARKS, basis_offset
 from simulators.datasets.mrsi import SpectroscopicImages
 from simulators.datasets.schema import Found
 from simulators.datasets.signal import generating_model, height_probe
@@ -22,9 +23,12 @@ from simulators.tissue import Population, concentrations
 from simulators.tissue.priors import fixed, log_normal, uniform
 from simulators.tissue.relaxation import relaxation
 
+#: Parameters of a world's metabolites; macromolecules have all but the first.
+WORLD = ("shift_hz", "lorentz_hz", "gauss_hz")
+
 KEYS = (
     "name", "kind", "summary", "sampling", "basis", "anatomy", "grid", "amplitudes", "relaxation", "parameters", "field", "water", "lipids", "coils",
-    "encoding", "snr",
+    "encoding", "snr", "snr_ppm",
 )  # fmt: skip
 
 
@@ -39,7 +43,9 @@ def spectroscopic_images(
     amplitudes = found.section("amplitudes")
     model = generating_model(basis, sampling, macromolecules=amplitudes.has("macromolecules"))
     field_of_view, shape, slab, centre = _grid(found.section("grid"))
-    population, contrast = _population(amplitudes, model, values(found, model))
+    parameters = values(found, model)
+    _applied(found.section("parameters"))
+    population, contrast = _population(amplitudes, model, parameters)
     weights = None
     if found.has("relaxation"):
         share = np.ones((2, len(model.groups[0].names)))  # each tissue is weighted on its own
@@ -59,10 +65,26 @@ def spectroscopic_images(
         lipids=artefact("lipids", found.section("lipids"), sampling) if found.has("lipids") else None,
         sensitivity=coils, variation=amplitudes.prior("variation") if amplitudes.has("variation") else fixed(0.0),
         residual=field.prior("residual_hz", shape=(9,)) if field.has("residual_hz") else fixed(np.zeros(9)),
-        slab_centre=centre, correlation=uniform(0.0, 0.4), snr=found.prior("snr") if found.has("snr") else None,
-        lesion=amplitudes.number("lesion_probability", above=-1e-9) if amplitudes.has("lesion_probability") else 0.0,
-        lesion_radius=radius, probe=height_probe(sampling), terms=jnp.asarray(b0.shim_terms(shape, field_of_view)), field_of_view=field_of_view, slab=slab,
+        slab_centre=centre, correlation=uniform(0.0, 0.4), snr=found.prior("snr", positive=True) if found.has("snr") else None,
+        lesion=amplitudes.probability("lesion_probability") if amplitudes.has("lesion_probability") else 0.0,
+        lesion_radius=radius, probe=height_probe(sampling, reference_ppm(found, basis)), terms=jnp.asarray(b0.shim_terms(shape, field_of_view)), field_of_view=field_of_view, slab=slab,
     )  # fmt: skip
+
+
+def _applied(parameters: Found) -> None:
+    """All else moves with the world's one frequency and phase."""
+    for group in parameters.content:
+        parameters.section(group).allow(*{"phase": ("phase_zero_deg",), "metabolites": WORLD}.get(group, WORLD[1:]))
+
+
+def reference_ppm(found: Found, basis: BasisSet) -> float:
+    """Where, on the ppm scale of the basis, the resonance stands that the signal-to-noise ratio refers to: NAA's, or that of the key "snr_ppm"."""
+    shift = found.number("snr_ppm") if found.has("snr_ppm") else LANDMARKS["NAA"]
+    if found.has("snr") and not found.has("snr_ppm") and "NAA" not in map(canonical, basis.names):
+        raise ValueError(
+            f"{found.place}: snr_ppm: wanted the chemical shift of the resonance that snr refers to, found none, and the basis has no NAA"
+        )
+    return shift + basis_offset(basis)
 
 
 def relaxation_of(found: Found, names: tuple[str, ...], sampling: Sampling, share: np.ndarray):
@@ -112,7 +134,7 @@ def _population(found: Found, model, values) -> tuple[Population, np.ndarray]:
     contrast[Tissue.WHITE, : len(names)] = white.median / grey.median
     contrast[Tissue.LESION, : len(names)] = sick.median / grey.median
     if found.has("macromolecules"):
-        one, two = found.section("macromolecules").numbers("log_normal", 2)
+        _, (one, two) = found.two_numbers("macromolecules", "log_normal")
         first += [one] * len(model.groups[1].names)
         second += [two] * len(model.groups[1].names)
     return Population(model.names, log_normal(np.array(first), np.array(second)), values, correlation), contrast
@@ -136,8 +158,8 @@ def _anatomy(found: Found, shape, field_of_view) -> anatomy.Anatomy:
     try:
         if kind == "labels":
             values = {k: section.labels(k) for k in names}
-            return anatomy.from_labels(Path(section.text("file")), values, shape, field_of_view)
-        return anatomy.from_probabilities({k: Path(section.text(k)) for k in names}, shape, field_of_view)
+            return anatomy.from_labels(section.path("file"), values, shape, field_of_view)
+        return anatomy.from_probabilities({k: section.path(k) for k in names}, shape, field_of_view)
     except ValueError as error:
         if str(error).startswith(found.place):
             raise

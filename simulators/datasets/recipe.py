@@ -22,9 +22,10 @@ from mrsjax.io import read_basis
 from mrsjax.physics import SignalModel
 from simulators import artefacts
 from simulators.datasets import mrsi_recipe, shim_recipe
+from simulators.datasets.artefact_recipe import artefact, made
 from simulators.datasets.edited import edited_basis
 from simulators.datasets.mrsi import SpectroscopicImages
-from simulators.datasets.mrsi_recipe import relaxation_of
+from simulators.datasets.mrsi_recipe import reference_ppm, relaxation_of
 from simulators.datasets.schema import Found
 from simulators.datasets.shimming import DistortedField
 from simulators.datasets.signal import generating_model, single_precision
@@ -46,12 +47,14 @@ PARAMETERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A checked recipe: `name`, one line of `summary`, `text` as read (what a manifest keeps), `simulator`."""
+    """A checked recipe: `name`, one line of `summary`, `text` as read (what a manifest keeps), `simulator`, `basis` (single precision; the first condition's;
+    None: shims)."""
 
     name: str
     summary: str
     text: str
     simulator: ArtificialData | SpectroscopicImages | DistortedField
+    basis: BasisSet | None = None
 
     @property
     def spectra(self) -> ArtificialData:
@@ -62,6 +65,11 @@ class Recipe:
         if not isinstance(self.simulator, ArtificialData):
             raise ValueError(f"{self.name}: kind: found images or shims, wanted single spectra (r1, r2, r4, brain)")
         return self.simulator
+
+
+def summaries() -> dict[str, str]:
+    """One line about each of `available()`; no simulator is built."""
+    return {name: yaml.safe_load(_text(name))["summary"] for name in available()}
 
 
 def available() -> tuple[str, ...]:
@@ -78,32 +86,33 @@ def recipe(
     **Raises:** `ValueError` naming the file, the key, what is there and what was wanted.
     """
     if str(name) in available():
-        text, source = _packaged().joinpath(f"{name}.yaml").read_text(encoding="utf-8"), str(name)
+        text, source, folder = _text(str(name)), str(name), Path()
     elif Path(name).suffix in (".yaml", ".yml"):
-        text, source = Path(name).read_text(encoding="utf-8"), str(name)
+        text, source, folder = Path(name).read_text(encoding="utf-8"), str(name), Path(name).parent
     else:
         raise ValueError(f"recipe: wanted {', '.join(available())} or a .yaml file, found {str(name)!r}")
-    return parse(text, source, basis=basis, sampling=sampling)
+    return parse(text, source, basis=basis, sampling=sampling, folder=folder)
 
 
 def parse(
-    text: str, source: str, *, basis: BasisSet | Mapping[str, BasisSet] | None = None, sampling: Sampling | None = None
-) -> Recipe:
-    """A recipe from its text; `source` is named in errors."""
+    text: str, source: str, *, basis: BasisSet | Mapping[str, BasisSet] | None = None, sampling: Sampling | None = None,
+    folder: Path = Path(),
+) -> Recipe:  # fmt: skip
+    """A recipe from its text; `source` is named in errors; relative names of files start from `folder`."""
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"{source}: no valid YAML: {' '.join(str(error).split())}") from None
-    found = Found(content, source)
+    found = Found(content, source, folder)
     kind = found.choice("kind", KINDS) if found.has("kind") else KINDS["voxel"]
     with jax.enable_x64(True):  # constants are rounded once, whatever the session's precision
-        simulator = single_precision(kind(found, basis, sampling))
-    return Recipe(found.text("name"), found.text("summary"), text, simulator)
+        simulator, first = single_precision(kind(found, basis, sampling))
+    return Recipe(found.text("name"), found.text("summary"), text, simulator, first)
 
 
-def _voxel(found: Found, basis, sampling: Sampling | None) -> ArtificialData:
+def _voxel(found: Found, basis, sampling: Sampling | None) -> tuple[ArtificialData, BasisSet]:
     found.allow(
-        "name", "kind", "summary", "sampling", "basis", "amplitudes", "relaxation", "parameters", "artefacts", "coils", "snr", "after"
+        "name", "kind", "summary", "sampling", "basis", "amplitudes", "relaxation", "parameters", "artefacts", "coils", "snr", "snr_ppm", "after"
     )  # fmt: skip
     sampling = sampling or _sampling(found.section("sampling"))
     first, *others = _bases(found, basis).values()
@@ -123,28 +132,32 @@ def _voxel(found: Found, basis, sampling: Sampling | None) -> ArtificialData:
     if found.has("coils"):
         found.section("coils").allow("count")
         coils = artefacts.coils(found.section("coils").count("count"))
-    return ArtificialData(
+    simulator = ArtificialData(
         model,
         Population(model.names, priors, _values(found, model), correlation),
-        tuple(_artefact(entry, sampling) for entry in found.items("artefacts")),
-        snr=found.prior("snr") if found.has("snr") else None,
+        tuple(artefact(entry, sampling) for entry in found.items("artefacts")),
+        snr=found.prior("snr", positive=True) if found.has("snr") else None,
+        reference_ppm=reference_ppm(found, first),
         coils=coils,
-        after=tuple(_artefact(entry, sampling) for entry in found.items("after")),
+        after=tuple(artefact(entry, sampling) for entry in found.items("after")),
         edited=edited,
         relaxation=weights,
     )
+    return simulator, first
 
 
-def _images(found: Found, basis, sampling: Sampling | None) -> SpectroscopicImages:
+def _images(found: Found, basis, sampling: Sampling | None) -> tuple[SpectroscopicImages, BasisSet]:
     found.allow(*mrsi_recipe.KEYS)
     sampling = sampling or _sampling(found.section("sampling"))
-    (first,) = _bases(found, basis).values()
-    return mrsi_recipe.spectroscopic_images(found, sampling, first, _values, _made)
+    first, *others = _bases(found, basis).values()
+    if others:
+        raise found.error("basis", "wanted a basis of one condition (kind mrsi has no edited data)")
+    return mrsi_recipe.spectroscopic_images(found, sampling, first, _values, made), first
 
 
-def _shim(found: Found, basis, sampling: Sampling | None) -> DistortedField:
+def _shim(found: Found, basis, sampling: Sampling | None) -> tuple[DistortedField, None]:
     found.allow(*shim_recipe.KEYS)
-    return shim_recipe.distorted_field(found, sampling or _sampling(found.section("sampling")))
+    return shim_recipe.distorted_field(found, sampling or _sampling(found.section("sampling"))), None
 
 
 #: What a recipe's `kind` makes; without one: spectra of single voxels.
@@ -153,6 +166,10 @@ KINDS: Mapping[str, Callable[..., Any]] = {"voxel": _voxel, "mrsi": _images, "sh
 
 def _packaged():
     return resources.files("simulators.datasets").joinpath("recipes")
+
+
+def _text(name: str) -> str:
+    return _packaged().joinpath(f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def _sampling(found: Found) -> Sampling:
@@ -170,7 +187,7 @@ def _bases(found: Found, given: BasisSet | Mapping[str, BasisSet] | None) -> dic
         return edited_basis()
     if given is None:
         name = found.text("basis")
-        given = default_basis() if name == "default" else read_basis(Path(name))
+        given = default_basis() if name == "default" else read_basis(found.path("basis"))
     return dict(given) if isinstance(given, Mapping) else {"": given}
 
 
@@ -187,8 +204,9 @@ def _values(found: Found, model: SignalModel) -> dict[str, dict[str, Distributio
         for key in section.content:
             parameter, factor = PARAMETERS[key]
             shape = known[group][parameter].start.shape
-            if parameter == "gauss":
-                values[group][parameter] = squared_uniform(*section.section(key).pair("uniform"))
+            if parameter == "gauss":  # the model's parameter is the square
+                low, high = section.low_and_high(key)
+                values[group][parameter] = squared_uniform(low, high)
             else:
                 values[group][parameter] = section.prior(key, scale=factor, shape=shape)
     return values
@@ -197,6 +215,8 @@ def _values(found: Found, model: SignalModel) -> dict[str, dict[str, Distributio
 def _amplitudes(found: Found, model: SignalModel) -> tuple[Distribution, np.ndarray | None, np.ndarray]:
     """Uniform amplitudes from a table of ranges, or correlated log-normal ones of a `brain`; their correlation; parts in grey and white matter (2, m), for relaxation."""
     found.allow("table", "ranges", "brain", *(g.name for g in model.groups[1:]))
+    if found.has("brain") and (other := [k for k in ("table", "ranges") if found.has(k)]):
+        raise found.error(other[0], "wanted none beside brain")
     kind, names = ("log_normal" if found.has("brain") else "uniform"), model.groups[0].names
     correlation = None
     fractions: Any = (0.6, 0.4, 0.0)
@@ -221,62 +241,29 @@ def _amplitudes(found: Found, model: SignalModel) -> tuple[Distribution, np.ndar
     else:
         table = {**ranges.OTHERS, **found.choice("table", {"shamaei2023": ranges.SHAMAEI_2023, "none": {}})}
         if found.has("ranges"):
-            table |= {k: found.section("ranges").pair(k) for k in found.section("ranges").content}
+            table |= _ranges(found.section("ranges"), {*table, *map(canonical, names)})
         if missing := [n for n in names if canonical(n) not in table]:
             raise found.error("ranges", f"wanted a range [low, high] for {', '.join(missing)}")
         first, second = ([table[canonical(n)][end] for n in names] for end in (0, 1))
     for group in model.groups[1:]:
-        one, two = found.section(group.name).numbers(kind, 2)
+        _, (one, two) = found.two_numbers(group.name, kind)
         first += [one] * len(group.names)
         second += [two] * len(group.names)
     make = log_normal if kind == "log_normal" else uniform
     return make(np.array(first), np.array(second)), correlation, concentrations.shares(names, fractions)
 
 
-def _artefact(found: Found, sampling: Sampling):
-    (kind,) = found.content
-    if kind not in ARTEFACTS:
-        raise found.error(kind, f"wanted one of {', '.join(ARTEFACTS)}")
-    return _made(kind, found.section(kind), sampling)
+def _ranges(found: Found, known: set[str]) -> dict[str, tuple[float, float]]:
+    """Ranges by canonical name.
 
-
-def _made(kind: str, section: Found, sampling: Sampling):
-    make, keys = ARTEFACTS[kind]
-    section.allow(*keys)
-    return make(sampling, **{k: getattr(section, keys[k])(k) for k in section.content})
-
-
-#: Artefact as recipes write it -> (its constructor, key -> what the key holds).
-ARTEFACTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, str]]] = {
-    "baseline": (
-        artefacts.spline_baseline,
-        {"strength": "prior", "range_ppm": "pair", "spacing_ppm": "number", "walk": "flag", "mean": "sequence", "name": "text"},
-    ),
-    "water": (
-        artefacts.residual_water,
-        {"strength": "prior", "probability": "number", "lines": "count", "spread_ppm": "number"},
-    ),
-    "lipids": (artefacts.scalp_lipids, {"strength": "prior", "probability": "number", "shift_sd_ppm": "number"}),
-    "spurious": (
-        artefacts.spurious_peaks,
-        {"strength": "prior", "probability": "number", "peaks": "count", "range_ppm": "pair"},
-    ),
-    "echo": (
-        artefacts.out_of_voxel_echo,
-        {
-            "strength": "prior", "probability": "number", "centre_ms": "pair", "width_ms": "pair", "range_ppm": "pair",
-            "chirp_hz_per_s": "number", "name": "text",
-        },
-    ),
-    "eddy": (artefacts.eddy_currents, {"amplitude_hz": "number", "decay_ms": "pair", "terms": "count"}),
-    "transients": (
-        artefacts.transients,
-        {
-            "count": "count", "drift_hz": "number", "walk_hz": "number", "jump_hz": "number", "jump_probability": "number",
-            "phase_deg": "number", "motion_probability": "number",
-        },
-    ),
-    "scatter": (artefacts.scatter, {"count": "count", "frequency_hz": "number", "phase_deg": "number", "conditions": "count"}),
-    "truncation": (artefacts.truncation, {"fraction": "prior"}),
-    "digitiser": (artefacts.digitiser, {"headroom": "prior", "bits": "count"}),
-}  # fmt: skip
+    **Raises:** `ValueError` for a metabolite that is neither in the table nor in the basis, and for one that is there twice.
+    """
+    out: dict[str, tuple[float, float]] = {}
+    for key in found.content:
+        name = canonical(key)
+        if name not in known:
+            raise found.error(key, f"wanted a metabolite of the table or the basis ({', '.join(sorted(known))})")
+        if name in out:
+            raise found.error(key, f"wanted one range of {name}")
+        out[name] = found.pair(key)
+    return out

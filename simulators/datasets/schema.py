@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
+import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import Distribution
 
@@ -23,16 +25,17 @@ PRIORS = {
 
 
 class Found:
-    """A mapping of a recipe and where it stands.
+    """A mapping of a recipe, where it stands, and the folder that its files' names start from.
 
     **Raises:** `ValueError` when it is none.
     """
 
-    def __init__(self, content: Any, place: str):
+    def __init__(self, content: Any, place: str, folder: Path = Path()):
         if not isinstance(content, Mapping):
             raise ValueError(f"{place}: wanted keys with values, found {content!r}")
         self.content = content
         self.place = place
+        self.folder = folder
 
     def error(self, key: str, wanted: str) -> ValueError:
         return ValueError(f"{self.place}: {key}: {wanted}, found {self.content.get(key)!r}")
@@ -51,14 +54,14 @@ class Found:
         return self.content[key]
 
     def section(self, key: str) -> Found:
-        return Found(self._get(key), f"{self.place}: {key}")
+        return Found(self._get(key), f"{self.place}: {key}", self.folder)
 
     def items(self, key: str) -> list[Found]:
         """A list of mappings with one key each; absent: none."""
         entries = self.content.get(key) or []
         if not isinstance(entries, list):
             raise self.error(key, "wanted a list")
-        found = [Found(e, f"{self.place}: {key}[{i}]") for i, e in enumerate(entries)]
+        found = [Found(e, f"{self.place}: {key}[{i}]", self.folder) for i, e in enumerate(entries)]
         for entry in found:
             if len(entry.content) != 1:
                 raise ValueError(f"{entry.place}: wanted one name with its settings, found {dict(entry.content)!r}")
@@ -70,6 +73,10 @@ class Found:
             raise self.error(key, "wanted text")
         return value
 
+    def path(self, key: str) -> Path:
+        """A file; a relative name starts from the recipe's folder."""
+        return self.folder / self.text(key)
+
     def flag(self, key: str) -> bool:
         value = self._get(key)
         if not isinstance(value, bool):
@@ -80,6 +87,12 @@ class Found:
         value = self._get(key)
         if not _is_number(value) or not value > above:
             raise self.error(key, "wanted a number" + (f" above {above:g}" if above > -math.inf else ""))
+        return float(value)
+
+    def probability(self, key: str) -> float:
+        value = self._get(key)
+        if not _is_number(value) or not 0 <= value <= 1:
+            raise self.error(key, "wanted a number from 0 to 1")
         return float(value)
 
     def count(self, key: str) -> int:
@@ -108,6 +121,14 @@ class Found:
             raise self.error(key, "wanted [low, high]")
         return float(value[0]), float(value[1])
 
+    def low_and_high(self, key: str) -> tuple[float, float]:
+        """Of a number or a uniform prior, not negative."""
+        value = self._get(key)
+        low, high = (value, value) if _is_number(value) else self.two_numbers(key, "uniform")[1]
+        if low < 0:
+            raise self.error(key, "wanted no negative number")
+        return float(low), float(high)
+
     def numbers(self, key: str, count: int) -> tuple[Any, ...]:
         value = self._get(key)
         if not (isinstance(value, list) and len(value) == count and all(map(_is_number, value))):
@@ -130,23 +151,34 @@ class Found:
             raise self.error(key, f"wanted one of {', '.join(options)}")
         return options[self.content[key]]
 
-    def prior(self, key: str, *, scale: float = 1.0, shape: tuple[int, ...] = ()) -> Distribution:
-        """A number (fixed) or one of `PRIORS`, times `scale`, independently repeated over `shape`."""
+    def prior(
+        self, key: str, *, scale: float = 1.0, shape: tuple[int, ...] = (), positive: bool = False
+    ) -> Distribution:
+        """A number (fixed) or one of `PRIORS`, times `scale`, independently repeated over `shape`; `positive`: nothing else is ever drawn."""
         value = self._get(key)
         repeat = lambda x: np.broadcast_to(np.float64(x), shape)  # noqa: E731
         if _is_number(value):
-            return priors.fixed(repeat(value * scale))
-        if not isinstance(value, Mapping) or len(value) != 1 or next(iter(value)) not in PRIORS:
-            raise self.error(key, f"wanted a number or one of {', '.join(PRIORS)}")
+            made = priors.fixed(repeat(value * scale))
+        else:
+            kind, (first, second) = self.two_numbers(key, *PRIORS)
+            made = PRIORS[kind][0](repeat(first * scale), repeat(second if kind == "log_normal" else second * scale))
+        if positive and not np.all(np.asarray(priors.draw(made, jnp.zeros(shape, jnp.float32))) > 0):
+            raise self.error(key, "wanted a prior of positive numbers")
+        return made
+
+    def two_numbers(self, key: str, *kinds: str) -> tuple[str, tuple[float, float]]:
+        """The kind of a prior, one of `kinds`, and its two numbers."""
+        value = self._get(key)
+        if not isinstance(value, Mapping) or len(value) != 1 or next(iter(value)) not in kinds:
+            raise self.error(key, f"wanted {'a number or ' if len(kinds) > 1 else ''}one of {', '.join(kinds)}")
         ((kind, numbers),) = value.items()
-        make, wanted = PRIORS[kind]
+        wanted = PRIORS[kind][1]
         good = isinstance(numbers, list) and len(numbers) == 2 and all(map(_is_number, numbers))
         if not good or ("uniform" in kind and not numbers[0] <= numbers[1]) or ("normal" in kind and numbers[1] < 0):
             raise self.error(key, f"wanted {kind}: {wanted}")
         if kind.startswith("log") and not numbers[0] > 0:
             raise self.error(key, f"wanted {kind}: {wanted}")
-        second = numbers[1] if kind == "log_normal" else numbers[1] * scale
-        return make(repeat(numbers[0] * scale), repeat(second))
+        return kind, (numbers[0], numbers[1])
 
 
 def _is_number(value: Any) -> bool:

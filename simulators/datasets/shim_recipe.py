@@ -50,7 +50,7 @@ def distorted_field(found: Found, sampling: Sampling) -> DistortedField:
         lorentz=found.prior("lorentz_hz"),
         drift=found.prior("drift_hz", shape=(count + 1,)),
         phase=found.prior("phase_deg", scale=math.pi / 180, shape=(count + 1,)),
-        snr=found.prior("snr"),
+        snr=found.prior("snr", positive=True),
         probe=field.number("probe_hz"),
     )
 

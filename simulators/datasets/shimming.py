@@ -44,7 +44,6 @@ class DistortedField(eqx.Module):
 
     block = 256
     together = 32
-    shard = 4096
 
     @property
     def dims(self) -> tuple[str, ...]:

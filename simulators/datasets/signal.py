@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
+from jax.lax import optimization_barrier as once
 from jaxtyping import Array, Complex, Float
 
-from mrsjax.core import BasisSet, Sampling, cis
+from mrsjax.core import BasisSet, Sampling, cis, exponentials
 from mrsjax.core.metabolites import is_nuisance
 from mrsjax.physics import Gauss, Group, Lineshape, Lorentz, OwnLine, Phase, SignalModel, no_baseline
 from mrsjax.physics.macromolecules import LIPIDS, MACROMOLECULES, Peak, basis_offset, peak_fids
+from simulators.artefacts.short import real_rows, support
 
 
 def generating_model(
@@ -70,6 +74,46 @@ def group_signals(
     ends = np.cumsum([len(g.names) for g in model.groups])[:-1]
     parts = zip(model.groups, jnp.split(amplitudes, ends), strict=True)
     return {g.name: g.signal(values[g.name], c, model.sampling) for g, c in parts}
+
+
+class Evaluation(eqx.Module):
+    """A group of a model on its first k points, after which its signal is below rounding (`artefacts.short`).
+
+    `rows` (m, 2k): (Re, Im) of the group's FIDs, stored as they are multiplied. `sampling`: of k points, on which the FIDs of `others` (further conditions) are over, too.
+    """
+
+    rows: Float[Array, "m 2k"]
+    sampling: Sampling
+
+    def __init__(self, group: Group, sampling: Sampling, others: Complex[Array, "c m n"] | None = None):
+        fids = (
+            group.fids if others is None else jnp.concatenate([group.fids[None], others]).reshape(-1, sampling.n_points)
+        )
+        k = support(np.asarray(fids))
+        self.rows = real_rows(group.fids[:, :k])
+        self.sampling = single_precision(
+            Sampling(sampling.dwell_time, sampling.central_frequency, k, ppm_ref=float(sampling.ppm_ref))
+        )
+
+    def still(
+        self, group: Group, values: dict[str, Array], amplitudes: Float[Array, " m"], rows: Float[Array, "m 2k"] | None = None
+    ) -> Complex[Array, " k"]:  # fmt: skip
+        """sum_m c_m x_m(t) at no shift and no phase: one real exponential a point. `rows`: of other FIDs (another condition)."""
+        rows = self.rows if rows is None else rows
+        k = self.sampling.n_points
+        if any(name.startswith("own_") for name in values):
+            at = values | {"shift": jnp.zeros_like(values["shift"])}
+            waves = exponentials(group.rates(at), self.sampling.dwell_time, k)
+            cut = eqx.tree_at(lambda g: g.fids, group, lax.complex(rows[:, :k], rows[:, k:]))
+            return amplitudes @ cut.components(at, waves, self.sampling) * group.lineshape.envelope(at, self.sampling)
+        both = once(amplitudes @ rows)
+        decay = jnp.exp(group.lineshape.rate(values) * self.sampling.time)
+        return lax.complex(both[:k], both[k:]) * (decay * group.lineshape.envelope(values, self.sampling))
+
+    def moved(self, still: Complex[Array, " k"], values: dict[str, Array]) -> Complex[Array, " k"]:
+        """A still signal at the group's shift."""
+        rate = 2j * jnp.pi * values["shift"]
+        return still * once(exponentials(rate, self.sampling.dwell_time, self.sampling.n_points))
 
 
 def phase_factor(values: dict[str, dict[str, Array]]) -> Complex[Array, ""]:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import math
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.lax import optimization_barrier as once
-from jaxtyping import Array, Complex, Float, Key
+from jaxtyping import Array, Complex, Key
 from numpyro.distributions import Distribution
 
-from mrsjax.core import Sample, Sampling, exponentials, to_fid, to_spectrum
+from mrsjax.core import Sample, Sampling, to_fid, to_spectrum
 from mrsjax.physics import SignalModel
 from simulators.artefacts.artefact import Artefact, Scene
 from simulators.artefacts.noise import complex_normal
 from simulators.artefacts.random import draws
 from simulators.artefacts.receiver import Coils, correlated
+from simulators.artefacts.short import added, real_rows
 from simulators.artefacts.transients import FrequencyPhaseScatter, Transients
-from simulators.datasets.signal import group_signals, height_probe, phase_factor
+from simulators.datasets.signal import Evaluation, height_probe, phase_factor
 from simulators.tissue import Population
 from simulators.tissue.relaxation import Relaxation
 
@@ -57,13 +57,13 @@ class ArtificialData(eqx.Module):
     snr: Distribution | None
     edited: Complex[Array, "c m n"] | None
     relaxation: Relaxation | None
+    evaluations: tuple[Evaluation, ...]
     probe: Complex[Array, " n"]
     first_order: bool = eqx.field(static=True)
 
-    #: Spectra in a compiled block, together in one pass of it (what a processor's cache holds), and in a file.
+    #: Spectra in a compiled block, and together in one pass of it (what a processor's cache holds).
     block = 256
     together = 32
-    shard = 16384
 
     def __init__(
         self,
@@ -87,6 +87,10 @@ class ArtificialData(eqx.Module):
         self.relaxation = relaxation
         self.snr = snr
         self.first_order = "delay" in population.values.get("phase", {})
+        first, *others = model.groups
+        self.evaluations = (
+            Evaluation(first, model.sampling, edited), *(Evaluation(g, model.sampling) for g in others)
+        )  # fmt: skip
         self.probe = height_probe(model.sampling, reference_ppm)
 
     def __check_init__(self):
@@ -113,28 +117,21 @@ class ArtificialData(eqx.Module):
             labels["relaxation"] = jnp.concatenate([weight, jnp.ones(len(amplitudes) - len(weight), jnp.float32)])
             amplitudes = amplitudes * labels["relaxation"]
         values = {g: tree | drawn.get(g, {}) for g, tree in self._start().items()}
-        parts = once(group_signals(self.model, values, amplitudes))
-        metabolites, shift = parts["metabolites"], values["metabolites"]["shift"]
-        everything, clean = sum(parts.values()), metabolites
-        if self.edited is not None:
-            others = [once(group_signals(self._condition(fids), values, amplitudes)) for fids in self.edited]
-            everything = jnp.stack([everything, *(sum(p.values()) for p in others)])
-            clean = jnp.stack([clean, *(p["metabolites"] for p in others)])
-        turn = phase_factor(values)
-        everything, clean = everything * turn, clean * turn
+        still, everything, clean = self._signals(values, amplitudes)
         if self.first_order:
             everything, clean = self._delayed(everything, values), self._delayed(clean, values)
-        scene = Scene(self.model.sampling, jnp.abs(metabolites[0]), shift)
+        scene = Scene(self.model.sampling, jnp.abs(still[0]), values["metabolites"]["shift"])
         data = everything
         keys = jax.random.split(of_artefacts, max(len(self.artefacts) + len(self.after), 1))
         for artefact, k in zip(self.artefacts, keys, strict=False):
-            data, labels[artefact.name] = once(artefact(data, scene, key=k))
+            data, labels[artefact.name] = artefact(data, scene, key=k)
+            data = once(data)
         mixing = None
         if self.coils is not None:
             data, mixing, labels["coils"] = self.coils(data, key=of_coils)
         if self.snr is not None:
             of_noise, (snr,) = draws(of_noise, self.snr)
-            sd = self._height(metabolites, shift) / snr
+            sd = jnp.abs(jnp.sum(still * self.probe)) / snr
             white = complex_normal(of_noise, data.size).reshape(data.shape)
             data = once(data + sd * (white if mixing is None else correlated(white, mixing)))
             labels |= {"snr": snr, "noise": sd}
@@ -156,15 +153,30 @@ class ArtificialData(eqx.Module):
     def _start(self):
         return jax.tree.map(lambda x: x.astype(jnp.float32), self.model.start())
 
-    def _condition(self, fids: Complex[Array, "m n"]) -> SignalModel:
-        return eqx.tree_at(lambda m: m.groups[0].fids, self.model, fids)
+    def _signals(self, values, amplitudes):
+        """The metabolites of the first condition without shift and phase (n,), everything, and the metabolites, in all conditions."""
+        parts = zip(self.model.groups, self.evaluations, jnp.split(amplitudes, self._ends), strict=True)
+        (group, at, of_metabolites), *others = parts
+        value, turn = values[group.name], phase_factor(values)
+        still = once(at.still(group, value, of_metabolites))
+        clean = at.moved(still, value) * turn
+        if self.edited is not None:
+            more = [
+                at.still(group, value, of_metabolites, real_rows(fids[:, : at.sampling.n_points]))
+                for fids in self.edited
+            ]
+            clean = jnp.stack([clean, *(at.moved(once(x), value) * turn for x in more)])
+        everything = clean
+        for group, at, c in others:
+            short = at.moved(at.still(group, values[group.name], c), values[group.name])
+            everything = added(everything, once(short * turn))
+        return still, everything, clean
+
+    @property
+    def _ends(self) -> tuple[int, ...]:
+        return tuple(np.cumsum([len(g.names) for g in self.model.groups])[:-1].tolist())
 
     def _delayed(self, fid, values):
         model = self.model
         zero = values["phase"] | {"phase_zero": jnp.zeros_like(values["phase"]["phase_zero"])}
         return to_fid(model.phase(zero, model.sampling.frequency, model.pivot) * to_spectrum(fid))
-
-    def _height(self, metabolites: Complex[Array, " n"], shift) -> Float[Array, ""]:
-        s = self.model.sampling
-        back = exponentials(-2j * math.pi * shift, s.dwell_time, s.n_points)
-        return jnp.abs(jnp.sum(metabolites * back * self.probe))

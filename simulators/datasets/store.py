@@ -13,7 +13,6 @@ set was made.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import shutil
@@ -28,11 +27,13 @@ from mrsjax.core import FIDs
 from mrsjax.core.data import Acquisition
 from mrsjax.io import write as write_nifti
 from simulators.datasets.blocks import blocks, kept, named_arrays
+from simulators.datasets.manifest import compare, manifest_of
 from simulators.datasets.recipe import Recipe
 
-FORMAT = "mrsjax-artificial-1"
 #: Samples written as NIfTI-MRS, fewer (but one) where they would pass `SHOWN_BYTES`.
 SHOWN, SHOWN_BYTES = 8, 64_000_000
+#: Bytes of a shard's samples, which are in memory at once, where the caller names no shard.
+SHARD_BYTES = 256_000_000
 #: What an interruption can leave before there is a manifest.
 BEFORE_MANIFEST = {"shards", "recipe.yaml", "recipe.yaml.part", "manifest.json.part"}
 
@@ -49,7 +50,7 @@ def write(
 ) -> Path:
     """Writes spectra 0 .. `count` - 1 of a recipe and a seed; what is there already is kept.
 
-    - `shard`: samples in a file, a multiple of `recipe.simulator.block`; by default that of the simulator.
+    - `shard`: samples in a file, a multiple of `recipe.simulator.block`; by default as many blocks as `SHARD_BYTES` hold, but one.
     - `signals`: also keep the clean FIDs and what each artefact added.
     - `progress(done, total)`: called as spectra of this process are written.
 
@@ -59,13 +60,13 @@ def write(
     """
     folder = Path(folder)
     block = recipe.simulator.block
-    shard = recipe.simulator.shard if shard is None else shard
+    layout = _layout(recipe, signals)
+    shard = _default_shard(layout, block) if shard is None else shard
     if count < 1 or shard < block or shard % block:
         raise ValueError(
             f"shard: wanted a positive count and a shard of a multiple of {block}, found {count} and {shard}"
         )
-    layout = _layout(recipe, signals)
-    manifest = _manifest(recipe, count, seed, shard, layout)
+    manifest = manifest_of(recipe, count, seed, shard, layout)
     _claim(folder, manifest, recipe, layout)
     _together("claimed")
     todo = [s for s in range(jax.process_index(), _shards(count, shard), jax.process_count()) if not _done(folder, s)]
@@ -119,28 +120,9 @@ def _layout(recipe: Recipe, signals: bool) -> dict[str, tuple[tuple[int, ...], s
     return {k: (x.shape, x.dtype.name) for k, x in kept(named_arrays(sample), signals).items()}
 
 
-def _manifest(recipe: Recipe, count: int, seed: int, shard: int, layout) -> dict[str, Any]:
-    sampling = recipe.simulator.sampling
-    try:
-        version = importlib.metadata.version("mrsjax")
-    except importlib.metadata.PackageNotFoundError:
-        version = "unknown"
-    return {
-        "format": FORMAT,
-        "recipe": recipe.name,
-        "recipe_sha256": hashlib.sha256(recipe.text.encode()).hexdigest(),
-        "seed": seed,
-        "count": count,
-        "shard": shard,
-        "mrsjax": version,
-        "jax": jax.__version__,
-        "platform": jax.default_backend(),
-        "amplitudes": list(getattr(getattr(recipe.simulator, "model", None), "names", ())),
-        "dwell_time_s": float(sampling.dwell_time),
-        "central_frequency_hz": float(sampling.central_frequency),
-        "ppm_ref": float(sampling.ppm_ref),
-        "arrays": {k: {"shape": [count, *shape], "dtype": dtype} for k, (shape, dtype) in layout.items()},
-    }
+def _default_shard(layout, block: int) -> int:
+    sample = sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in layout.values())
+    return block * max(1, SHARD_BYTES // (block * sample))
 
 
 def _claim(folder: Path, manifest: dict[str, Any], recipe: Recipe, layout) -> None:
@@ -148,7 +130,7 @@ def _claim(folder: Path, manifest: dict[str, Any], recipe: Recipe, layout) -> No
     path = folder / "manifest.json"
     if jax.process_index() == 0:
         if path.is_file():
-            _compare(folder, json.loads(path.read_text(encoding="utf-8")), manifest)
+            compare(folder, json.loads(path.read_text(encoding="utf-8")), manifest)
         elif folder.is_dir() and {p.name for p in folder.iterdir()} - BEFORE_MANIFEST:
             raise ValueError(f"{folder}: wanted a new or empty folder or one of this recipe, found other files")
         else:
@@ -162,14 +144,6 @@ def _claim(folder: Path, manifest: dict[str, Any], recipe: Recipe, layout) -> No
         for left in folder.rglob("*.partial"):  # what Zarr was writing when it was killed
             left.unlink()
         _create_arrays(folder, manifest, layout, recipe.simulator.block)
-
-
-def _compare(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    keys = ("format", "recipe", "recipe_sha256", "seed", "count", "shard", "mrsjax", "jax", "platform", "arrays")
-    for key in keys:
-        if found.get(key) != wanted[key]:
-            what = "" if key == "arrays" else f" {found.get(key)!r}, this is {wanted[key]!r}"
-            raise ValueError(f"{folder}: holds a data set of another {key}{what}; choose another folder")
 
 
 def _create_arrays(folder: Path, manifest: dict[str, Any], layout, block: int) -> None:
@@ -189,7 +163,9 @@ def _create_arrays(folder: Path, manifest: dict[str, Any], layout, block: int) -
 
 
 def _absent(dtype: np.dtype):
-    """What is read where no shard was written yet; Zarr writes no chunk that holds nothing else."""
+    """What is read where no shard was written yet."""
+    if dtype.kind == "b":
+        return False
     return np.iinfo(dtype).min if dtype.kind in "iu" else dtype.type(np.nan)
 
 
@@ -206,7 +182,9 @@ def _write_shard(recipe, folder, number, count, shard, seed, signals, layout, ma
     root = _zarr().open_group(folder / "spectra.zarr", mode="r+")
     digests = {}
     for name, part in parts.items():
-        array: Any = root[name]
+        stored: Any = root[name]
+        # else a shard of nothing but the fill value has no file
+        array = stored.with_config({"write_empty_chunks": True})
         array[first : first + length] = part
         path = _file(folder, name, number, part.ndim)
         with open(path, "rb+") as file:

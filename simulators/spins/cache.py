@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,15 @@ from mrsjax.core.basis import BasisOrigin
 from simulators.spins.series import BasisSeries
 
 Basis = BasisSet | BasisSeries
+
+
+def name_of(options: Mapping[str, Any], files: Iterable[str | Path] = ()) -> str:
+    """A key for the options of `commands.make`, the contents of files they name, and the simulator's own source."""
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode())
+    sources = sorted(p for p in Path(__file__).parent.rglob("*") if p.suffix in (".py", ".json"))
+    for path in (*map(Path, files), *sources):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:24]
 
 
 def to_cache(folder: Path, key: str, made: Mapping[str, Basis]) -> None:

@@ -55,3 +55,12 @@ def test_roc_of_shifted_gaussians():
     assert found.area == pytest.approx(0.7602, abs=0.015)  # Phi(1 / sqrt 2)
     assert found.false[0] == 0 and found.true[-1] == 1
     assert roc(np.zeros(3), np.zeros(4)).area == 0.5
+    assert roc(np.zeros(3), np.full(4, np.nan)).area == 1.0  # what has no number is the first to alarm
+
+
+def test_a_posterior_without_weights_covers_nothing_and_is_not_left_out():
+    found = ranks(np.zeros((2, 4, 1)), np.ones((2, 1)), np.array([[0.25] * 4, [np.nan] * 4]))
+    assert np.isnan(found[1, 0]) and np.isfinite(found[0, 0])
+    np.testing.assert_array_equal(coverage(np.array([[0.5], [np.nan]]))[:, 0], 0.5)
+    with pytest.raises(ValueError, match="1 of 2"):
+        uniformity(found)

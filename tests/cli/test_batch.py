@@ -90,6 +90,28 @@ def test_other_options_or_lost_outputs_are_fitted_again(scans, study, command, q
     assert "1 fitted" in command(*arguments, "--te-ms", "31", "--redo")[1]
 
 
+def test_a_mended_header_or_tissue_map_is_fitted_again(scans, command, quick, tmp_path):
+    shutil.copy(scans["raw"], tmp_path / "a.raw")
+    control, maps = tmp_path / "a.control", {}
+    control.write_text(" $LCMODL\n filraw='a.raw', deltat=8e-4, hzpppm=123.25, nunfil=512, echot=30 $END\n")
+    for name, value in (("gm", 0.5), ("wm", 0.3), ("csf", 0.2)):
+        maps[name] = tmp_path / f"{name}.npy"
+        np.save(maps[name], np.full((), value))
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump(yaml.safe_load(Path(scans["config"]).read_text()) | {"water": scans["water"]}))
+    tissue = ",".join(f"{k}={v}" for k, v in maps.items())
+    arguments = ["batch", tmp_path / "a.raw", "--basis", scans["basis"], "--config", config, "--tr-s", "2"]
+    arguments += ["--tissue", tissue, "-o", tmp_path / "out"]
+    assert "1 fitted" in command(*arguments)[1] and "1 kept" in command(*arguments)[1]
+    control.write_text(control.read_text().replace("123.25", "123.26"))
+    assert "1 fitted" in command(*arguments)[1] and "1 kept" in command(*arguments)[1]
+    np.save(maps["gm"], np.full((), 0.51))
+    assert "1 fitted" in command(*arguments)[1]
+    run = yaml.safe_load((tmp_path / "out" / "a" / "run.yaml").read_text())
+    roles = [f["role"] for f in run["files"]]
+    assert roles == ["data", "data", "basis", "water", "tissue_gm", "tissue_wm", "tissue_csf"]
+
+
 def test_a_run_yaml_of_a_batch_repeats_the_single_fit(scans, study, command, quick, tmp_path):
     out = tmp_path / "out"
     one = study / "s1_act.nii.gz"
@@ -129,6 +151,7 @@ def test_bids_in_derivatives_out(scans, command, quick, tmp_path):
             side = {"EchoTime": 0.03, "RepetitionTime": 2.0}
             (place / f"sub-{sub}_ses-1_acq-{acq}_svs.json").write_text(json.dumps(side))
         io.write(water, place / f"sub-{sub}_ses-1_mrsref.nii.gz")
+    (root / "mrsref.json").write_text('{"RepetitionTime": 10.0}')
     (root / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.10.0"}')
     code, stdout, _ = command("batch", root, "--basis", scans["basis"], "--config", scans["config"], "-o", out)
     assert code == 0 and "4 fitted" in stdout
@@ -138,7 +161,11 @@ def test_bids_in_derivatives_out(scans, command, quick, tmp_path):
     assert {start + w for w in wanted} <= names and not any("steam" in n and "press" in n for n in names)
     assert json.loads((out / "dataset_description.json").read_text())["DatasetType"] == "derivative"
     run = yaml.safe_load((out / "sub-01" / "ses-1" / "mrs" / f"{start}run_svs.yaml").read_text())
-    assert run["options"]["te_ms"] == 30 and run["options"]["water"].endswith("sub-01_ses-1_mrsref.nii.gz")
+    assert (
+        run["options"]["te_ms"] == 30
+        and run["options"]["water_tr_s"] == 10
+        and run["options"]["water"].endswith("sub-01_ses-1_mrsref.nii.gz")
+    )
     assert "4 kept" in command("batch", root, "--basis", scans["basis"], "--config", scans["config"], "-o", out)[1]
 
 
@@ -149,10 +176,12 @@ def test_timing_follows_the_inheritance_principle(tmp_path):
     (tmp_path / "dataset_description.json").write_text("{}")
     for acq in ("press", "steam"):
         (place / f"sub-01_ses-1_acq-{acq}_svs.nii.gz").write_bytes(b"")
+        (place / f"sub-01_ses-1_acq-{acq}_mrsref.nii.gz").write_bytes(b"")
     sidecars = {
         tmp_path / "svs.json": {"EchoTime": 0.035, "RepetitionTime": 2.0},
         tmp_path / "acq-steam_svs.json": {"EchoTime": 0.011},
-        tmp_path / "mrsref.json": {"RepetitionTime": 10.0},
+        tmp_path / "mrsref.json": {"RepetitionTime": 10.0, "EchoTime": 0.03},
+        tmp_path / "acq-steam_mrsref.json": {"EchoTime": 0.011},
         tmp_path / "sub-01" / "sub-01_svs.json": {"RepetitionTime": 3.0},
         place / "sub-01_ses-1_acq-press_svs.json": {"EchoTime": 0.03},
         place / "sub-02_svs.json": {"EchoTime": 0.2},
@@ -160,8 +189,47 @@ def test_timing_follows_the_inheritance_principle(tmp_path):
     for path, content in sidecars.items():
         path.write_text(json.dumps(content))
     press, steam = subjects.find([str(tmp_path)], None)
-    assert press.options == {"te_ms": 30.0, "tr_s": 3.0}
-    assert steam.options == {"te_ms": pytest.approx(11.0), "tr_s": 3.0}
+    waters = [Path(s.options.pop("water")).name for s in (press, steam)]
+    assert waters == [f"sub-01_ses-1_acq-{acq}_mrsref.nii.gz" for acq in ("press", "steam")]
+    assert press.options == {"te_ms": 30.0, "tr_s": 3.0, "water_te_ms": 30.0, "water_tr_s": 10.0}
+    eleven = pytest.approx(11.0)
+    assert steam.options == {"te_ms": eleven, "tr_s": 3.0, "water_te_ms": eleven, "water_tr_s": 10.0}
+
+
+def _empty(*files):
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+
+
+def test_two_datasets_do_not_meet_in_the_results(tmp_path):
+    a, b = tmp_path / "siteA", tmp_path / "siteB"
+    _empty(*(r / "sub-01" / "mrs" / "sub-01_svs.nii.gz" for r in (a, b)))
+    found = subjects.find([str(a), str(b)], None)
+    assert [s.name for s in found] == ["siteA_sub-01_svs", "siteB_sub-01_svs"]
+    assert [s.folder for s in found] == [Path(r) / "sub-01" / "mrs" for r in ("siteA", "siteB")]
+    assert [s.folder for s in subjects.find([str(a)], None)] == [Path("sub-01/mrs")]
+    with pytest.raises(ValueError, match="would both be siteA_sub-01_svs in the results"):
+        subjects.find([str(a), str(a)], None)
+    _empty(a / "sub-01" / "mrs" / "sub-01_svs.nii")
+    with pytest.raises(ValueError, match=r"sub-01_svs\.nii and .*sub-01_svs\.nii\.gz: would both be sub-01_svs"):
+        subjects.find([str(a)], None)
+
+
+def test_water_of_a_voxel_is_of_that_voxel_or_of_all(tmp_path):
+    """A reference of another voxel is none; one without a voxel is of all; `acq-` may differ."""
+    place = tmp_path / "sub-01" / "mrs"
+    _empty(place / "sub-01_acq-press_voi-acc_svs.nii.gz", place / "sub-01_voi-pcc_mrsref.nii.gz")
+    assert "water" not in subjects.find([str(tmp_path)], None)[0].options
+    _empty(place / "sub-01_acq-water_mrsref.nii.gz")
+    assert subjects.find([str(tmp_path)], None)[0].options["water"].endswith("sub-01_acq-water_mrsref.nii.gz")
+
+
+def test_the_voxel_is_a_mask_in_bids(tmp_path):
+    _empty(tmp_path / "sub-01" / "mrs" / "sub-01_acq-press_svs.nii.gz")
+    (subject,) = subjects.find([str(tmp_path)], None)
+    assert subject.named("voxel_mask.nii.gz") == "sub-01_acq-press_desc-voxel_mask.nii.gz"
+    assert subject.named("maps/qc/snr.nii.gz") == "sub-01_acq-press_desc-qcsnr_mrsimap.nii.gz"
 
 
 def test_names_and_waters(tmp_path):

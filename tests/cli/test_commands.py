@@ -1,12 +1,17 @@
 """The shell's side: speed of the help, laziness, demo and info."""
 
+import os
+import re
+import select
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import click
+import pytest
 
+from mrsjax.cli import console
 from mrsjax.cli.entry import VERBS, commands
 
 ROOT = Path(__file__).parents[2]
@@ -18,27 +23,51 @@ def python(code):
 
 def test_help_is_fast_and_imports_nothing_heavy():
     code = (
-        "import sys\nfrom mrsjax.cli import main\ntry:\n    main(['fit', '--help'])\nexcept SystemExit: pass\n"
+        "import sys, time\nfrom mrsjax.cli import main\nfrom mrsjax.cli.entry import VERBS\n"
+        "for words in ([], *([v] for v in VERBS), ['basis', 'simulate'], ['process', 'align']):\n"
+        "    try:\n        main([*words, '--help'])\n    except SystemExit as done:\n        assert done.code == 0, words\n"
+        "    if words in ([], ['fit']):\n        print('seconds', time.process_time())\n"
         "print(sorted({'jax', 'numpy', 'scipy', 'equinox', 'plotly', 'jinja2', 'yaml'} & set(sys.modules)))"
     )
-    best = 9.0
-    for _ in range(3):
-        began = time.perf_counter()
-        done = python(code)
-        best = min(best, time.perf_counter() - began)
+    done = python(code)
     assert done.stdout.rstrip().endswith("[]"), done
-    # The goal is 0.5 s; the machine may be busy with other things.
-    assert best < 1.5
+    seconds = [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("seconds")]
+    assert max(seconds) < 0.5  # of the processor, imports and several helps together
 
 
-def test_every_verb_has_help_and_at_most_eight_visible_options():
-    context = click.Context(commands)
-    for verb in VERBS:
-        command = commands.get_command(context, verb)
+def test_the_shell_completes_verbs_options_and_words():
+    def completed(*words):
+        environment = os.environ | {"_MRSJAX_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(["mrsjax", *words])}
+        environment |= {"COMP_CWORD": str(len(words))}
+        code = "import sys; sys.argv[0] = 'mrsjax'; from mrsjax.cli import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+        )
+        return [line.split(",", 1)[1] for line in done.stdout.splitlines()]
+
+    assert completed("pre") == ["preprocess", "predict"]
+    assert completed("fit", "--ba") == ["--basis"]
+    assert completed("process", "align", "--target", "me") == ["mean", "median"]
+
+
+def leaves(command, words=()):
+    """Every command below a group, with its words."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from leaves(command.get_command(context, name), (*words, name))
+    else:
+        yield words, command
+
+
+def test_every_command_has_help_and_at_most_eight_visible_options():
+    found = dict(leaves(commands))
+    assert {words[0] for words in found} == set(VERBS) and {("basis", "simulate"), ("process", "align")} <= set(found)
+    for words, command in found.items():
         options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
-        assert command.help and len(options) <= 8, verb
-        assert all(p.help for p in options)
-    assert commands.get_command(context, "nonsense") is None
+        assert command.help and len(options) <= 8, words
+        assert all(p.help for p in options), words
+    assert commands.get_command(click.Context(commands), "nonsense") is None
 
 
 def test_unknown_verb_and_no_verb(command):
@@ -63,6 +92,40 @@ def test_faults_of_our_own_are_told_from_bad_input(command, monkeypatch):
     monkeypatch.setattr(job, "start_jax", broken)
     code, _, stderr = command("demo", "-o", "never")
     assert code == 1 and "KeyError" in stderr and "a fault of mrsjax" in stderr and "Traceback" not in stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals")
+def test_a_terminal_has_a_bar_with_the_time_that_remains(monkeypatch):
+    """The bar of a batch goes on while the next file is named; a finished one makes room for the next phase."""
+    import pty
+
+    master, slave = pty.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def shown():
+        """The last state of the line, after two of its refreshes."""
+        time.sleep(0.25)
+        text = b""
+        while select.select([master], [], [], 0)[0]:
+            text += os.read(master, 4096)
+        return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", text.decode(errors="ignore")).replace("\r", "\n").split("\n")[-1]
+
+    with os.fdopen(slave, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with console.phases("cpu, 2 cores") as (say, progress):
+            say("reading")
+            assert re.search(r"reading .* 0/\? 0:00:0\d", shown())
+            for done in (1, 2, 3):
+                progress(done, 10)
+                time.sleep(0.2)
+            assert re.search(r"fitting on cpu, 2 cores .* 3/10 0:00:0\d 0:00:0\d", shown())
+            say("4 of 10: sub-04")
+            assert re.search(r"4 of 10: sub-04 .* 3/10 0:00:0\d 0:00:0\d", shown())
+            progress(10, 10)
+            say("writing")
+            assert re.search(r"writing .* 0/\?", shown())
+    os.close(master)
 
 
 def test_demo_recovers_what_it_simulated(command, tmp_path):

@@ -106,6 +106,9 @@ def test_convert_basis_and_refusals(scans, command, tmp_path):
     code, stdout, _ = command("convert", scans["basis"], tmp_path / "folder")
     assert code == 0 and "FSL-MRS basis, 4 entries" in stdout
     assert float(stdout.split("difference ")[1].split()[0]) < 1e-6
+    code, stdout, _ = command("convert", scans["basis"], tmp_path / "b.nii.gz")
+    assert code == 0 and "NIfTI-MRS basis, 4 entries; read again: largest difference 0.0e+00" in stdout
+    assert "usable as a basis" in command("check", tmp_path / "b.nii.gz")[1]
     code, _, stderr = command("convert", scans["svs"], tmp_path / "a.xyz")
     assert code == 2 and "choose a name that ends so" in stderr and not (tmp_path / "a.xyz").exists()
     code, _, stderr = command("convert", scans["raw"], tmp_path / "a.nii.gz")

@@ -2,12 +2,16 @@
 
 import csv
 import dataclasses
+import json
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+import mrsjax.inference
 from mrsjax import io
+from mrsjax.core import to_spectrum
+from tests.cli.conftest import DWELL, F0, LINES
 
 
 @pytest.fixture
@@ -63,3 +67,39 @@ def test_no_voxel_mask_without_a_position(scans, command, quick, tmp_path):
     options = ["--basis", scans["basis"], "--config", scans["config"], "-o", tmp_path / "o"]
     assert command("fit", scans["svs"], *options)[0] == 0
     assert not (tmp_path / "o" / "voxel_mask.nii.gz").exists()
+
+
+def test_curves_add_up_on_disk(scans, command, quick, monkeypatch, tmp_path):
+    """components + baseline = fit, fit + residual = phased data in the window and nothing outside of it; every name at its line."""
+
+    def with_baseline(model, result, fids, known=mrsjax.inference.evaluate_all):
+        curves = known(model, result, fids)
+        base = 20 * np.cos(curves.ppm)
+        return curves._replace(fit=curves.fit + base, baseline=curves.baseline + base, residual=curves.residual - base)
+
+    monkeypatch.setattr(mrsjax.inference, "evaluate_all", with_baseline)
+    options = ["--basis", scans["basis"], "--config", scans["config"], "-o", tmp_path / "o"]
+    assert command("fit", scans["series"], *options)[0] == 0
+    made = {p.name.split(".")[0]: p for p in (tmp_path / "o" / "curves").iterdir()}
+    read = {name: io.read(p) for name, p in made.items()}
+    fit, baseline, residual, parts = (
+        np.asarray(to_spectrum(read[k].data)) for k in ("fit", "baseline", "residual", "components")
+    )
+    ppm = np.asarray(read["fit"].sampling.ppm)
+    inside, outside = (ppm > 0.3) & (ppm < 4.1), (ppm < 0.1) | (ppm > 4.3)
+    data = np.exp(-0.3j) * np.asarray(to_spectrum(io.read(scans["series"]).data))
+    near = {"rtol": 0, "atol": 1e-5 * np.abs(fit).max()}
+    np.testing.assert_allclose((fit + residual)[:, inside], data[:, inside], **near)
+    np.testing.assert_allclose(parts.sum(axis=1) + baseline, fit, **near)
+    np.testing.assert_allclose(baseline[:, inside], 20 * np.cos(ppm[inside]) * np.ones((5, 1)), **near)
+    np.testing.assert_allclose(fit[:, outside], 0, **near)
+    assert read["components"].dims == ("DIM_DYN", "DIM_USER_0")
+    image = nib.load(made["components"])
+    header = json.loads(image.header.extensions[0].get_content())
+    assert (header["dim_5"], header["dim_6"]) == ("DIM_DYN", "DIM_USER_0") and "dim_5_header" not in header
+    names = header["dim_6_header"]["Metabolite"]["Value"]
+    assert [ppm[np.argmax(part.real)] for part in parts[2]] == pytest.approx([LINES[n][0][0] for n in names], abs=0.02)
+    # on disk +Hz is lower ppm
+    n = read["fit"].sampling.n_points
+    raw = np.fft.fft(np.asarray(image.dataobj)[0, 0, 0, :, 2, names.index("NAA")])
+    assert np.fft.fftfreq(n, DWELL)[np.argmax(raw.real)] == pytest.approx((4.65 - 2.01) * 1e-6 * F0, abs=3)

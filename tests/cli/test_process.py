@@ -130,7 +130,7 @@ def test_mistakes_are_one_line(folder, command):
 
 def test_a_bids_dataset_becomes_a_derivative_that_batch_can_read(command, tmp_path):
     rng = np.random.default_rng(1)
-    about = Acquisition(echo_time=0.03, repetition_time=2.0)
+    about = Acquisition()  # the JSON files alone say the timing
     for subject in ("01", "02"):
         place = tmp_path / "bids" / f"sub-{subject}" / "mrs"
         place.mkdir(parents=True)
@@ -140,6 +140,8 @@ def test_a_bids_dataset_becomes_a_derivative_that_batch_can_read(command, tmp_pa
         io.write(FIDs(data, SAMPLING, ("DIM_DYN",), about), place / f"sub-{subject}_svs.nii.gz")
         io.write(FIDs(line(4.65, 3000, 6), SAMPLING, (), about), place / f"sub-{subject}_mrsref.nii.gz")
     (tmp_path / "bids" / "dataset_description.json").write_text(json.dumps({"Name": "x", "BIDSVersion": "1.10.0"}))
+    for suffix, tr in (("svs", 2.0), ("mrsref", 10.0)):
+        (tmp_path / "bids" / f"{suffix}.json").write_text(json.dumps({"EchoTime": 0.03, "RepetitionTime": tr}))
     (tmp_path / "few.yaml").write_text("{align: false, remove_water: false, reference: null}")
     code, stdout, stderr = command(
         "preprocess", tmp_path / "bids", "--config", tmp_path / "few.yaml", "-o", tmp_path / "out"
@@ -155,3 +157,6 @@ def test_a_bids_dataset_becomes_a_derivative_that_batch_can_read(command, tmp_pa
 
     (subject,) = find([str(tmp_path / "out")], None)
     assert subject.data.name == made[1] and subject.options["water"].endswith(made[0])
+    place = tmp_path / "out" / "sub-01" / "mrs"
+    times = [(a.echo_time, a.repetition_time) for a in (io.read(place / made[k]).acquisition for k in (1, 0))]
+    assert times == [(0.03, 2.0), (0.03, 10.0)]

@@ -1,5 +1,7 @@
 """Ratios and water scaling against truth, by hand-computed numbers and Monte Carlo."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -192,9 +194,21 @@ def test_tables_and_their_errors():
     assert all(x.t1 > x.t2 > 0.05 and x.source for t in TABLES for pair in t.metabolites.values() for x in pair)
     with pytest.raises(ValueError, match=r"found 9\.40 T"):
         relaxation_table(9.4)
-    with pytest.raises(ValueError, match=r"sum of 0\.700"):
+    with pytest.raises(ValueError, match=r"found gm=0\.5, wm=0\.2, csf=0$"):
         Tissue(0.5, 0.2, 0.0)
+    with pytest.raises(ValueError, match=r"in 2 of 4 voxels, first gm=nan"):
+        Tissue(np.array([1, np.nan, 1.3, 0.5]), 0.0, np.array([0.0, 0, 0, 0.5]))
     with pytest.raises(ValueError, match="csf missing"):
         user_table(9.4, {"gm": (2, 0.03), "wm": (1.5, 0.03)}, (1.5, 0.1))
     with pytest.raises(ValueError, match="1 or 1 water FIDs, found 3"):
         quantify(result([1.0, 1, 1]), WaterReference(np.ones((3, 64)), basis(), Timing(0.03, 2, 0.03, 2), TABLES[0]))
+
+
+def test_sums_take_any_name_of_their_parts_and_glutamate_alone_is_no_glx():
+    one = dataclasses.replace(result([2.0, 1.0, 3.0]), names=("NAA", "PCho", "mI"), metabolites=("NAA", "PCho", "mI"))
+    assert float(one.total(("PCh", "GPC"))[0][0]) == 1.0 and float(one.total(("Ins",))[0][0]) == 3.0
+    with pytest.raises(ValueError, match="none of Cr, PCr among"):
+        one.ratio(("NAA",))
+    assert "tCho" in quantify(one).names
+    one = dataclasses.replace(one, names=("NAA", "Glu", "mI"), metabolites=("NAA", "Glu", "mI"))
+    assert "Glx" not in quantify(one).names

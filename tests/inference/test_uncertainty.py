@@ -1,12 +1,18 @@
 """The reported uncertainties against the scatter of repeated noise, and the choice between models."""
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from mrsjax.core import FitResult
-from mrsjax.inference import choose, fit
+from mrsjax.inference import choose, fisher, fit
+from mrsjax.inference.selection import criteria
+from mrsjax.inference.stages import excess_of
+from mrsjax.inference.varpro import Linear, Point, Problem, Tree, rows_of, smooth, stacked
 from tests.inference.test_fit import TRUTH, synthetic
 from tests.physics.examples import brain
 
@@ -60,8 +66,6 @@ def test_covariance_is_the_inverse_of_the_hessian():
     # without priors and with one linear term the Fisher matrix is J'J of amplitudes and parameters together
     model, fids = synthetic(1, snr=1e4, seed=2)
     result = fit(model, fids, tolerance=1e-9)
-    from mrsjax.inference.varpro import Tree, stacked
-
     tree = Tree(model)
 
     def spectrum(u):
@@ -70,11 +74,71 @@ def test_covariance_is_the_inverse_of_the_hessian():
 
     u = jnp.concatenate([result.state.theta[0], result.amplitudes[0]])
     j = np.asarray(jax.jacfwd(spectrum)(u))
-    fisher = j.T @ j / float(result.noise_sd[0]) ** 2 + np.diag(
+    information = j.T @ j / float(result.noise_sd[0]) ** 2 + np.diag(
         np.concatenate([1 / np.asarray(tree.sd) ** 2, np.zeros(len(TRUTH))])
     )
-    wanted = np.linalg.inv(fisher)[-len(TRUTH) :, -len(TRUTH) :]
+    wanted = np.linalg.inv(information)[-len(TRUTH) :, -len(TRUTH) :]
     np.testing.assert_allclose(result.covariance[0], wanted, rtol=2e-3, atol=2e-3 * np.abs(wanted).max())
+
+
+def test_covariance_of_every_term_is_that_of_double_precision():
+    """Own lines, macromolecules, their ratios and a spline: iterated in single precision on fewer points, reported as if in double on all."""
+    model = brain(creatine_ch2=0.3)
+    fids = synthetic(2, snr=40, seed=3)[1]
+    result = fit(model, fids)
+    tree, state = Tree(model), result.state
+    level = np.maximum(1, np.asarray(excess_of(model, np.asarray(result.misfit))))  # of the data's noise
+    for i in range(2):
+        values = tree.unravel(state.theta[i])
+        design, parts = model.design(values)
+        rows = stacked(rows_of(model.jacobian(values, result.amplitudes[i], parts)))
+        rows = np.asarray(jnp.concatenate([rows, stacked(design)])) / float(result.noise_sd[i]) / level[i]
+        problem = Problem(jnp.zeros(1), state.log_stiffness[i], jnp.zeros((0, 0)), jnp.zeros(0))
+        flat = np.asarray(smooth(model, problem, jnp.asarray(rows)))
+        fisher, p = rows @ rows.T - flat @ flat.T, len(tree.start)
+        fisher[:p, :p] += np.diag(np.asarray(state.weight[i]))
+        fisher[p:, p:] += np.asarray(state.precision[i]) / float(state.unit[i]) ** 2
+        free = (state.theta[i] > tree.lower) & (state.theta[i] < tree.upper)
+        keep = np.concatenate([np.asarray(free), np.ones(len(model.names), bool)])
+        wanted = np.sqrt(np.diag(np.linalg.inv(fisher[np.ix_(keep, keep)]))[-len(model.names) :])
+        np.testing.assert_allclose(result.crlb[i], wanted, rtol=0.02)
+
+
+def test_a_larger_residual_widens_what_the_data_tell_and_no_prior():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1, 5, 40))
+    x = x @ x.swapaxes(1, 2)
+    gram, cross, information = x[:, :2, :2], x[:, :2, 2:], x[:, 2:, 2:].copy()
+    weight = np.array([[1e-9, 1e-9, 1e8]])  # the last one is its prior
+    problem = Problem(np.zeros(1), np.zeros(1), np.zeros((1, 2, 2)), weight)
+    at = Point(
+        np.zeros((1, 3)),
+        Linear(np.zeros(1), np.ones((1, 2)), np.ones((1, 2), bool), gram),
+        np.zeros((1, 3)),
+        information + np.diag(weight[0]),
+        cross,
+    )
+    tree = SimpleNamespace(lower=-np.ones(3), upper=np.ones(3))
+    one, two = (fisher.covariance(cast(Any, tree), problem, at, np.array([level])) for level in (1.0, 2.0))
+    np.testing.assert_allclose(two[0], 4 * one[0], rtol=1e-3)
+    np.testing.assert_allclose(two[1], one[1] * [2, 2, 1], rtol=1e-3)
+    np.testing.assert_allclose([one[2], two[2]], 4.0, atol=1e-3)  # two amplitudes, two of three parameters
+
+
+def test_on_data_that_no_model_explains_the_criterion_does_not_take_the_most_flexible():
+    """Each model leaves ten times the noise's energy; 20 parameters more explain what 20 of noise would, scaled."""
+    models = [cast(Any, SimpleNamespace(window=(0, 500)))] * 2
+    results = [
+        cast(Any, SimpleNamespace(misfit=np.array([m]), effective_parameters=np.array([k])))
+        for m, k in ((5000.0, 20.0), (4950.0, 40.0))
+    ]
+    simple, flexible = criteria(models, results)
+    assert simple < flexible
+    noise = [
+        cast(Any, SimpleNamespace(misfit=r.misfit / 11, effective_parameters=r.effective_parameters)) for r in results
+    ]
+    simple, flexible = criteria(models, noise)
+    np.testing.assert_allclose([simple[0], flexible[0]], [5000 / 11 + 20, 4950 / 11 + 40])
 
 
 def test_choice_prefers_the_generating_model_and_the_simpler_of_equals():

@@ -144,3 +144,15 @@ def test_writing_leaves_only_the_file(tmp_path, make_fids, make_basis):
     io.write_basis(make_basis(), tmp_path / "b.basis")
     io.write(make_fids(), tmp_path / "c.raw")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.nii.gz", "b.basis", "c.control", "c.raw"]
+
+
+def test_the_hint_for_several_fids_in_one_is_obeyed(tmp_path, make_fids):
+    one = make_fids()
+    tiled = Sampling(one.sampling.dwell_time, one.sampling.central_frequency, 5 * one.sampling.n_points)
+    io.write(FIDs(np.tile(one.data, 5), tiled, (), one.acquisition), tmp_path / "a.nii")
+    assert io.read(tmp_path / "a.nii").data.shape == (1280,)
+    split = io.read(tmp_path / "a.nii", n_points=256)
+    assert split.dims == ("spectrum",) and split.data.shape == (5, 256)
+    np.testing.assert_allclose(split.data[3], one.data, atol=1e-5)
+    with pytest.raises(io.FormatError, match="n_points is wrong"):
+        io.read(tmp_path / "a.nii", n_points=255)

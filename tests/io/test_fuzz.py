@@ -1,4 +1,4 @@
-"""Damaged files end in a `FormatError` or are read; nothing else, and in bounded time.
+"""Damaged files end in a `FormatError` (settings and masks, which the command line reads, in a `ValueError`) or are read; nothing else, and within seconds.
 
 Each example takes a small valid file and cuts, flips, swaps, repeats or replaces parts of it. MRSJAX_FUZZ sets the
 number of examples a reader (default 100): MRSJAX_FUZZ=5000 for a thorough run.
@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import warnings
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mrsjax import io
-from mrsjax.core import BasisSet, FIDs
+from mrsjax.core import BasisSet, FIDs, FieldMap
 
 EXAMPLES = int(os.environ.get("MRSJAX_FUZZ", "100"))
 READERS = (
@@ -26,6 +27,7 @@ READERS = (
     "raw",
     "raw_alone",
     "basis",
+    "basis_nifti",
     "fsl_folder",
     "jmrui",
     "sdat",
@@ -36,7 +38,15 @@ READERS = (
     "csv",
     "coord",
     "control",
+    "settings",
+    "npy_mask",
+    "nifti_mask",
+    "field_map",
 )
+#: Those that the command line reads itself.
+PLAIN = ("settings", "npy_mask", "nifti_mask")
+#: Processor time that one example may take, s: far above the hundredths that it takes, far below what a user would wait for.
+LONGEST = 5.0
 #: Those that the doctor looks at too: it raises nothing at all.
 CHECKED = ("nifti", "raw", "basis", "jmrui", "sdat", "rda", "fsl_folder", "osprey_mat")
 NASTY = (
@@ -125,10 +135,12 @@ def check_result(result):
         assert np.isfinite(float(result.sampling.dwell_time)) and float(result.sampling.dwell_time) > 0
         for time in (result.acquisition.echo_time, result.acquisition.repetition_time):
             assert time is None or 1e-3 <= time <= 20
+    elif isinstance(result, FieldMap):
+        assert np.all(np.isfinite(result.field[result.known]))
     elif isinstance(result, BasisSet):
         assert np.all(np.isfinite(result.fids)) and result.names
     else:
-        assert isinstance(result, io.Control | list)
+        assert isinstance(result, io.Control | list | dict | np.ndarray)
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -154,16 +166,19 @@ def test_damaged_files_end_in_a_format_error(name, samples, tmp_path_factory):
             root.mkdir(exist_ok=True)
             for i, (part, raw) in enumerate(zip(parts, contents, strict=True)):
                 (root / part.name).write_bytes(mutate(raw, edits) if i == index else raw)
+            began = time.process_time()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
                     check_result(read(folder / source.name))
                     outcomes["read"] += 1
-                except io.FormatError as e:
+                except ValueError as e:
+                    assert isinstance(e, io.FormatError) or name in PLAIN, repr(e)
                     outcomes["refused"] += 1
                     assert "\n" not in str(e) and len(str(e)) < 1500
                 if name in CHECKED:
                     assert io.check(folder / source.name)[-1].topic == "next"
+            assert time.process_time() - began < LONGEST
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mrsjax import io
+from mrsjax.io import Level
 from mrsjax.io.reference import peak
 
 
@@ -103,3 +104,29 @@ def test_raw_without_dwell_time_says_what_to_give(real):
     with pytest.raises(io.FormatError, match=r"give dwell_time=") as e:
         io.read(real / "macromolecules_9p4t/Summed_Averaged_TE24.RAW")
     assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "basis"),
+    [
+        ("svs_3t_press30/data.raw", "svs_3t_press30/3t.basis"),
+        ("mrsi_3t_10voxels/multi-voxel.met", "mrsi_3t_10voxels/sim_se_csi_te16.basis"),
+        (
+            "svs_3t_philips_press35_12subjects/S01/S01_PRESS_35_act.SDAT",
+            "basis_3t_philips_press35/3T_PRESS_Philips_35ms_noMM.BASIS",
+        ),
+        ("other_tools_outputs/siemens/SVS_30.rda", None),
+    ],
+)
+def test_real_files_are_ready_to_fit(real, file, basis):
+    findings = io.check(real / file, None if basis is None else real / basis)
+    assert max(f.level for f in findings) < Level.WARNING, [f for f in findings if f.level >= Level.WARNING]
+
+
+def test_real_water_references_and_coil_data_are_recognised(real):
+    for file, topic in (
+        ("svs_3t_philips_press35_12subjects/S02/S02_PRESS_35_ref.SDAT", "water"),
+        ("svs_7t_steam_raw/wref_raw.nii.gz", "water"),
+        ("svs_7t_steam_raw/metab_raw.nii.gz", "dims"),
+    ):
+        assert max(f.level for f in io.check(real / file) if f.topic == topic) is Level.WARNING

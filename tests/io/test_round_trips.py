@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mrsjax import io
+from mrsjax.core.data import DIMS
 
 
 def same_sampling(a, b, **skip):
@@ -43,6 +44,20 @@ def test_fids_round_trip(tmp_path, make_fids, name, dims, sizes, tolerance):
         assert again.acquisition.sequence == "PRESS"
 
 
+@pytest.mark.parametrize("dim", [d for d in DIMS if d.startswith("DIM_")])
+def test_every_tag_of_nifti_mrs_comes_back_with_its_headers(tmp_path, make_fids, dim):
+    header = {"SpectrometerFrequency": [127.7], "ResonantNucleus": ["1H"], "dim_5": dim, "dim_5_info": "what it is"}
+    header["dim_5_header"] = {"EchoTime": [0.03, 0.04, 0.05]}
+    io.write(make_fids((dim,), (3,), header=header), tmp_path / "a.nii.gz")
+    again = io.read(tmp_path / "a.nii.gz")
+    assert again.dims == (dim,)
+    np.testing.assert_array_equal(again.data, make_fids((dim,), (3,)).data)
+    assert {k: again.acquisition.header[k] for k in header} == header
+    with_others = ("x", "y", "z", "DIM_COIL" if dim != "DIM_COIL" else "DIM_DYN", dim)
+    io.write(make_fids(with_others, (2, 1, 1, 3, 2)), tmp_path / "b.nii")
+    assert io.read(tmp_path / "b.nii").dims == with_others
+
+
 @pytest.mark.parametrize("name", ["a.raw", "a.txt"])
 def test_formats_without_a_reference_get_data_moved_to_4_65_ppm(tmp_path, make_fids, name):
     fids = make_fids(ppm_ref=4.7)
@@ -67,6 +82,19 @@ def test_basis_round_trip(tmp_path, make_basis, name, ppm_ref):
     assert again.origin.linewidth == pytest.approx(2.5, rel=1e-4)
     if "." in name:
         assert again.origin.echo_time == pytest.approx(0.035) and again.origin.sequence == "PRESS"
+
+
+@pytest.mark.parametrize("name, entries", [("a.nii", 3), ("a.nii.gz", 3), ("one.nii.gz", 1)])
+def test_basis_in_nifti_mrs_loses_nothing(tmp_path, make_basis, name, entries):
+    basis = make_basis(ppm_ref=4.68)
+    basis = basis.select(basis.names[:entries])
+    io.write_basis(basis, tmp_path / name)
+    again = io.read_basis(tmp_path / name)
+    assert again.names == basis.names and np.array_equal(again.fids, basis.fids)
+    same_sampling(again.sampling, basis.sampling, ppm_ref=True)
+    assert (again.origin.sequence, again.origin.echo_time, again.origin.linewidth) == ("PRESS", 0.035, 2.5)
+    with pytest.raises(io.FormatError, match="wanted time-domain data"):
+        io.read(tmp_path / name)
 
 
 def test_basis_file_has_the_scale_and_sign_of_lcmodel(tmp_path, make_basis):

@@ -9,13 +9,19 @@ import sys
 
 import equinox as eqx
 import jax
+import nibabel
 import numpy as np
 import pytest
 import yaml
 
 from mrsjax import io
-from mrsjax.cli.training_config import read_training
-from mrsjax.core import FIDs
+from mrsjax.cli.learned import scenario_rows
+from mrsjax.cli.training_config import read_training, run
+from mrsjax.cli.training_data import source
+from mrsjax.core import BasisSet, FIDs, Sampling
+from mrsjax.data import default_basis
+from mrsjax.nn import build, load
+from simulators.datasets import open_arrays, recipe, write
 from tests.physics.examples import PLAIN
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -57,8 +63,6 @@ def _mrsjax(*arguments):
 
 
 def test_train_then_predict(tmp_path):
-    from simulators.datasets import recipe
-
     done = _mrsjax("train", _config(tmp_path), "-o", tmp_path / "run")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "spectra/s" in done.stderr and "s left" in done.stderr
@@ -67,12 +71,29 @@ def test_train_then_predict(tmp_path):
     simulator = recipe(tmp_path / "tiny.yaml").simulator
     sample = eqx.filter_jit(lambda s, k: s.sample(k))(simulator, jax.random.key(2))
     fid, truth = np.asarray(sample.data), np.asarray(sample.truth["amplitudes"])
-    io.write(FIDs(np.stack([fid, 1j * fid[::-1]]), simulator.model.sampling, ("DIM_DYN",)), tmp_path / "data.nii.gz")
-    done = _mrsjax("predict", tmp_path / "run", tmp_path / "data.nii.gz", "--iterations", 8, "-o", tmp_path / "out")
+    odd = 1j * fid[::-1]
+    place = np.stack([odd, fid, odd]).reshape(3, 1, 1, -1)
+    io.write(FIDs(place, simulator.model.sampling, ("x", "y", "z")), tmp_path / "data.nii.gz")
+    nibabel.save(
+        nibabel.Nifti1Image(np.array([0, 1, 1], np.int16).reshape(3, 1, 1), np.eye(4)), tmp_path / "mask.nii.gz"
+    )
+    given = (
+        "predict",
+        tmp_path / "run",
+        tmp_path / "data.nii.gz",
+        "--mask",
+        tmp_path / "mask.nii.gz",
+        "--iterations",
+        8,
+    )
+    done = _mrsjax(*given, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "1 of 2 spectra are unlike" in done.stderr and ": 1 (" in done.stderr
+    assert "1 of 2 spectra are unlike" in done.stderr and ": 2 (" in done.stderr  # by its number in the file
+    with open(tmp_path / "out" / "qc.csv") as file:
+        far = {r["spectrum"]: float(r["network_distance"]) for r in csv.DictReader(file)}
+    assert far.keys() == {"1", "2"} and far["1"] < 1.3 < far["2"]
     with open(tmp_path / "out" / "results.csv") as file:
-        found = {r["metabolite"]: float(r["raw_amplitude"]) for r in csv.DictReader(file) if r["spectrum"] == "0"}
+        found = {r["metabolite"]: float(r["raw_amplitude"]) for r in csv.DictReader(file) if r["spectrum"] == "1"}
     names = list(simulator.model.names)
     assert found["NAA"] == pytest.approx(truth[names.index("NAA")], rel=0.1)
     assert "a network (mlp)" in (tmp_path / "out" / "report.html").read_text()
@@ -97,10 +118,88 @@ def test_train_then_predict(tmp_path):
     )
 
 
+def test_the_basis_of_the_recipe_is_the_networks(tmp_path, monkeypatch):
+    basis = default_basis()
+    twice = BasisSet(2 * basis.fids, basis.names, basis.sampling, basis.origin)
+    io.write_basis(twice, tmp_path / "twice.BASIS")
+    path = _config(tmp_path, training={"steps": 2, "batch": 8, "every": 2, "validation": 8})
+    (tmp_path / "tiny.yaml").write_text(RECIPE.replace("default", str(tmp_path / "twice.BASIS")))
+    run(read_training(str(path)), tmp_path / "run", lambda line: None)
+    saved = load(tmp_path / "run")
+    order = [saved.basis.names.index(n) for n in basis.names]
+    np.testing.assert_allclose(saved.basis.fids[np.array(order)], 2 * basis.fids, rtol=1e-4, atol=1e-4)
+    assert saved.card["loss"] == {"parameters": 1.0}
+    (tmp_path / "twice.BASIS").unlink()
+    seen = []
+    monkeypatch.setattr("simulators.datasets.scenarios.scenarios", lambda *_, basis=None: seen.append(basis) or {})
+    monkeypatch.setattr("mrsjax.analysis.scenarios.evaluate_scenarios", lambda trials, *_, **__: trials)
+    scenario_rows(str(tmp_path / "run"), 2, 1, 3, lambda line: None)
+    np.testing.assert_array_equal(seen[0].fids, saved.basis.fids)
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"recipes": "r1"}, "recipes"), ({"recipe": 3}, "recipe"), ({"network": []}, "network")],
+    [
+        ({"recipes": "r1"}, "recipes"),
+        ({"recipe": 3}, "recipe"),
+        ({"network": []}, "network"),
+        ({"data": "a.nii.gz"}, "found recipe, data"),
+        ({"basis": "a.basis"}, "basis"),
+    ],
 )
 def test_mistakes_in_the_configuration_are_named(tmp_path, changes, named):
     with pytest.raises(ValueError, match=rf"train\.yaml.*{named}"):
         read_training(str(_config(tmp_path, **changes)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"network": {"encoder": "mlp"}}, r"encoder: wanted a mapping"),
+        ({"loss": {"likelihood": 1.0}}, "variance: true"),
+        ({"loss": {"parameters": "much"}}, r"loss\.parameters: wanted a number"),
+        ({"recipe": None, "data": "a.nii.gz", "loss": {"parameters": 1.0}}, "measured data have no truth"),
+    ],
+)
+def test_mistakes_that_need_the_network_are_named(tmp_path, changes, named):
+    path = _config(tmp_path)
+    content = {**yaml.safe_load(path.read_text()), **changes}
+    path.write_text(yaml.safe_dump({k: v for k, v in content.items() if v is not None}))
+    with pytest.raises(ValueError, match=rf"train\.yaml: .*{named}"):
+        run(read_training(str(path)), tmp_path / "run", lambda line: None)
+
+
+def test_a_data_set_and_measured_spectra_stand_in_for_a_recipe(tmp_path):
+    """Both are split: what validates is never trained on."""
+    (tmp_path / "tiny.yaml").write_text(RECIPE)
+    write(recipe(tmp_path / "tiny.yaml"), 30, tmp_path / "set", shard=256)
+    first, last, _, sampling, about = source({"dataset": str(tmp_path / "set")})
+    assert (len(first.fids), len(last.fids)) == (27, 3) and about["recipe"]["name"] == "tiny"
+    arrays = open_arrays(tmp_path / "set")
+    sample = last.sample(jax.random.key(1))
+    row = 27 + int(sample.labels["row"])
+    np.testing.assert_array_equal(sample.data, arrays["data"][row])
+    np.testing.assert_array_equal(sample.truth["amplitudes"], arrays["truth.amplitudes"][row])
+    assert float(sample.truth["values"]["metabolites"]["shift"]) == arrays["truth.values.metabolites.shift"][row]
+    io.write(FIDs(arrays["data"][:20], sampling, ("DIM_DYN",)), tmp_path / "data.nii.gz")
+    first, last, _, sampling, _ = source({"data": str(tmp_path / "data.nii.gz")})
+    assert (len(first.fids), len(last.fids), sampling.n_points) == (18, 2, 256)
+    np.testing.assert_allclose(last.fids, arrays["data"][18:20], rtol=1e-6)
+    with pytest.raises(ValueError, match="at least 2"):
+        io.write(FIDs(arrays["data"][:1], sampling, ("DIM_DYN",)), tmp_path / "one.nii.gz")
+        source({"data": str(tmp_path / "one.nii.gz")})
+
+
+def test_training_on_measured_spectra_by_the_command(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    fids = rng.normal(size=(20, 256)) + 1j * rng.normal(size=(20, 256))
+    io.write(FIDs(fids, Sampling(1 / 1200, 123.25e6, 256), ("DIM_DYN",)), tmp_path / "data.nii.gz")
+    path = _config(tmp_path, recipe=None, data=str(tmp_path / "data.nii.gz"), loss={})
+    path.write_text(path.read_text().replace("recipe: null\n", ""))
+    monkeypatch.setattr("mrsjax.nn.calibrate", lambda spec, basis, sampling, _, *, seed: build(spec, basis, sampling))
+    monkeypatch.setattr("mrsjax.nn.familiarity", lambda *_, **__: None)
+    seen = {}
+    monkeypatch.setattr("mrsjax.nn.train", lambda network, data, *_, **more: seen.update(data=data, **more))
+    run(read_training(str(path)), tmp_path / "run", lambda line: None)
+    assert [len(seen[k].simulator.fids) for k in ("data", "validation")] == [18, 2]
+    assert seen["about"]["loss"] == {"residual": 1.0} and "data.nii.gz" in seen["about"]["recipe"]["name"]

@@ -43,11 +43,17 @@ def test_inputs_are_free_of_scale_and_keep_it(options):
 
 @pytest.mark.parametrize(
     "options",
-    [{"domain": "wavelet"}, {"parts": "phase"}, {"domain": "fid", "points": 4096}, {"window_ppm": (20, 30)}],
+    [
+        {"points": 128},
+        {"domain": "wavelet"},
+        {"parts": "phase"},
+        {"domain": "fid", "points": 4096},
+        {"window_ppm": (20, 30)},
+    ],
     ids=str,
 )
 def test_impossible_inputs_are_refused(options):
-    with pytest.raises(ValueError, match=r"wanted|holds"):
+    with pytest.raises(ValueError, match=r"wanted|holds|has no use"):
         Inputs(sampling(N), **options)
 
 
@@ -69,7 +75,7 @@ SMALLER = {
     "resnet": {"blocks": 1},
     "transformer": {"blocks": 1},
     "cnn": {"channels": (4, 8)},
-    "cnn2d": {"channels": (4, 8)},
+    "cnn2d": {"channels": (4, 8), "kernels": (7, 5)},
 }
 
 
@@ -93,11 +99,25 @@ def test_encoders(name):
     assert all(np.abs(g).max() > 0 for g in jax.tree.leaves(gradient))  # nothing is out of reach
 
 
+@pytest.mark.parametrize("name", ["cnn", "resnet", "transformer"])
+def test_one_dimensional_encoders_refuse_a_spectrogram(name):
+    with pytest.raises(ValueError, match=f"{name}: wanted"):
+        encoder(name, (32, 8, 2), 1, seed=0)
+
+
+def test_a_transformer_sees_its_last_points():
+    net = eqx.filter_jit(FlaxNet(encoder("transformer", (70, 2), 3, seed=0, patch=16, blocks=1)))
+    x = jax.random.normal(jax.random.key(1), (70, 2))
+    assert np.abs(np.asarray(net(x.at[69].add(1.0)) - net(x))).max() > 1e-4
+
+
 def test_unknown_encoders_and_options_are_refused():
     with pytest.raises(ValueError, match="mlp, cnn"):
         encoder("vgg", (8, 2), 1, seed=0)
     with pytest.raises(ValueError, match="depth"):
         encoder("mlp", (8, 2), 1, seed=0, depth=3)
+    with pytest.raises(ValueError, match="a kernel for each of 4"):
+        encoder("cnn2d", (32, 8, 2), 1, seed=0, channels=(2, 2, 2, 2))
     with pytest.raises(ValueError, match="taken"):
         register("mlp", encoder)
 

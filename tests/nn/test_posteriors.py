@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mrsjax.analysis.calibration import ranks
 from mrsjax.inference.marginal import marginal
-from mrsjax.nn import Matched, Training, calibrate, layers, train, weighted
+from mrsjax.nn import Matched, Training, calibrate, flows, layers, train, weighted
 from mrsjax.nn.adaptation import adapt
 from mrsjax.nn.flows import NeuralPosterior, negative_log_density, sample
 from mrsjax.nn.network import build
@@ -106,6 +107,27 @@ def test_weighted_draws_are_the_posterior(flow):
     np.testing.assert_allclose(found.amplitudes_sd, deviations, rtol=0.1)
 
 
+def test_no_draw_inside_the_prior_is_an_alarm(flow):
+    """Weights do not exist, and the effective number is 0: not NaN, which no threshold hears."""
+    fids = draw(3, noise=NOISE).data
+    never = lambda vector: jnp.where(vector[0] > 1e6, 0.0, -jnp.inf)  # noqa: E731
+    found = sample(flow.network, fids, never, draws=8, key=jax.random.key(0))
+    np.testing.assert_array_equal(found.efficiency, 0.0)
+    assert np.isnan(found.weights).all() and np.isnan(found.amplitudes).all()
+    assert np.isnan(ranks(found.vectors, np.zeros((3, 3)), found.weights)).all()
+
+
+def test_draws_are_made_slot_by_slot(flow):
+    """Any number of FIDs; a draw adds its numbers to the memory of the program (0.7 kB measured), not a signal model (10 kB)."""
+    fids = draw(11, noise=NOISE).data
+    many = sample(flow.network, fids, log_prior, draws=16, key=jax.random.key(0))
+    assert many.vectors.shape == (11, 16, 3) and not np.allclose(many.vectors[0], many.vectors[1])
+    few = flows._sample.lower(flow.network, fids[:8], np.zeros((8, 2), np.uint32), log_prior, 16)
+    more = flows._sample.lower(flow.network, fids[:8], np.zeros((8, 2), np.uint32), log_prior, 160)
+    needed = [x.compile().compiled.memory_analysis().temp_size_in_bytes for x in (few, more)]
+    assert needed[1] - needed[0] < 8 * 144 * 2000, needed
+
+
 def test_few_effective_draws_say_that_the_data_are_unlike(flow):
     usual = draw(24, noise=NOISE)
     t = np.arange(small.N) * 5e-4
@@ -162,5 +184,6 @@ def test_adaptation_lowers_the_residual_and_the_error():
     assert np.all(found.after <= found.before) and np.median(found.after / found.before) < 0.7
     error = lambda values: np.median(np.abs(values["metabolites"]["shift"] - s.truth["values"]["metabolites"]["shift"]))  # noqa: E731
     assert error(found.values) < 0.7 * error(encode(network, s.data)[0])
-    alone = adapt(network, s.data[3:4], steps=40, learning_rate=5e-3)
+    alone = adapt(network, np.stack([s.data[3], np.nan * s.data[3]]), steps=40, learning_rate=5e-3)
     np.testing.assert_allclose(alone.after[0], found.after[3], rtol=1e-3)
+    assert np.isnan(alone.after[1]) and np.isnan(alone.values["metabolites"]["shift"][1])

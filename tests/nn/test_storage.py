@@ -10,7 +10,7 @@ import pytest
 
 from mrsjax.core import BasisSet, Sampling, Status
 from mrsjax.inference import fit
-from mrsjax.nn import Matched, Training, calibrate, distances, familiarity, load, predict, train, weighted
+from mrsjax.nn import Matched, Saved, Training, calibrate, distances, familiarity, load, predict, train, weighted
 from mrsjax.nn.checkpoint import read_arrays, write_arrays
 from mrsjax.nn.storage import write_network
 from tests.nn.small import PREDICTED, N, model, simulator, spec
@@ -58,9 +58,33 @@ def test_prediction_is_the_fit_from_a_learned_start(trained):
     assert list(predict(saved, bad, sampling(N)).status)[1] == Status.INVALID_DATA
 
 
+def test_denoised_data_keep_the_noise_before(trained):
+    """The bounds are those of the noise that is said, not of what can still be seen."""
+    folder, _, samples = trained
+    saved, fids = load(folder), np.asarray(samples.data[:2], complex)
+    one, two = (predict(saved, fids, sampling(N), iterations=8, noise_sd=sd) for sd in (0.05, 0.5))
+    np.testing.assert_allclose(two.noise_sd, 10 * np.asarray(one.noise_sd), rtol=1e-5)
+    assert np.all(np.asarray(two.crlb) > 3 * np.asarray(one.crlb))
+
+
+def test_a_network_with_amplitudes_of_its_own_gives_these(trained):
+    network = calibrate(spec(amplitudes="network"), basis(N), sampling(N), simulator(), count=64)
+    known = familiarity(network.inputs, simulator(), count=64, key=jax.random.key(9))
+    card = {"network": {"model": dict(network.spec.model)}}
+    saved = Saved(network, basis(N), sampling(N), known, card)
+    fids = np.asarray(trained[2].data[:2], complex)
+    fids = np.concatenate([fids, np.full((1, N), np.nan + 0j)])
+    found = predict(saved, fids, sampling(N))
+    own = eqx.filter_jit(lambda n, x: jax.vmap(n)(x).amplitudes)(network, jnp.asarray(fids[:2], jnp.complex64))
+    np.testing.assert_allclose(found.amplitudes[:2], own, rtol=1e-4)
+    assert np.isnan(found.amplitudes[2]).all() and np.isfinite(found.crlb[:2]).all()
+
+
 @pytest.mark.parametrize(
     ("other", "named"),
     [
+        (Sampling(5e-4, 123.25e6, N, ppm_ref=4.7), "ppm reference"),
+        (Sampling(5e-4, 123.25e6, N, nucleus="31P"), "nucleus"),
         (Sampling(4e-4, 123.25e6, N), "dwell time"),
         (Sampling(5e-4, 297e6, N), "central frequency"),
         (Sampling(5e-4, 123.25e6, 512), "points"),
@@ -93,6 +117,13 @@ def test_damaged_and_foreign_files_are_refused(trained, tmp_path):
     write_arrays(tmp_path / "shape.npz", {**arrays, key: arrays[key][:-1]})
     with pytest.raises(ValueError, match="wanted shape"):
         load(tmp_path / "shape.npz")
+    card = json.loads(str(arrays["card"]))
+    newer = {**card, "network": {**card["network"], "depth": 3}}
+    without = {k: v for k, v in card.items() if k != "sampling"}
+    for changed, named in ((newer, "depth"), (without, "no sampling")):
+        write_arrays(tmp_path / "card.npz", {**arrays, "card": np.array(json.dumps(changed))})
+        with pytest.raises(ValueError, match=named):
+            load(tmp_path / "card.npz")
     write_arrays(tmp_path / "card.npz", {**arrays, "card": np.array('{"schema": "other"}')})
     with pytest.raises(ValueError, match="schema"):
         load(tmp_path / "card.npz")

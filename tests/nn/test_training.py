@@ -6,12 +6,15 @@ import pathlib
 import signal
 import subprocess
 import sys
+import types
 
 import equinox as eqx
 import jax
+import numpy as np
 import pytest
 
-from mrsjax.nn import Matched, Measured, Training, calibrate, train, weighted
+from mrsjax.core import Sample
+from mrsjax.nn import Frozen, Matched, Measured, Training, calibrate, train, weighted
 from tests.nn.small import PREDICTED, N, simulator, spec
 from tests.physics.examples import basis, sampling
 
@@ -127,6 +130,69 @@ def test_a_killed_run_goes_on_with_the_same_curve(tmp_path):
     assert [line[3] for line in lines] == pytest.approx(one, rel=2e-3)
 
 
+class Heavy(eqx.Module):
+    """A number to train, a constant beside it."""
+
+    x: jax.Array
+    wanted: Frozen
+    spec: object = eqx.field(static=True)
+
+
+class Nothing(eqx.Module):
+    def sample(self, key):
+        return Sample(jax.numpy.zeros(1), {}, {})
+
+
+def _numbers(out, *, rate=0.1, wanted=1.0, spec="a", steps=40, patience=0, loss=None, save=None, about=None):
+    heavy = Heavy(jax.numpy.zeros(()), Frozen(jax.numpy.full((), wanted)), types.SimpleNamespace(text=spec))
+    settings = Training(
+        steps=steps,
+        batch=1,
+        validation=1,
+        every=1,
+        warmup=1,
+        learning_rate=rate,
+        schedule="constant",
+        patience=patience,
+    )
+    loss = loss or (lambda n, sample, key: (n.x - n.wanted.value) ** 2)
+    return train(heavy, Nothing(), loss, settings, out=out, save=save, about=about)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [({"wanted": 1.1}, "constants"), ({"spec": "b"}, "specification"), ({"about": {"recipe": "r2"}}, "recipe")],
+    ids=str,
+)
+def test_a_changed_run_is_not_continued(tmp_path, change, named):
+    given = {"steps": 2, "about": {"recipe": "r1", "loss": {"residual": 1.0}}}
+    _numbers(tmp_path, **given)
+    again = _numbers(tmp_path, **given, wanted=1.0 + 1e-6)  # the last digits are the device's
+    assert len(again.history) == 2
+    with pytest.raises(ValueError, match=named):
+        _numbers(tmp_path, **{**given, **change})
+
+
+def test_a_run_that_patience_ended_stays_ended_and_its_models_are_the_states(tmp_path):
+    saved = {}
+
+    def save(network, folder, history):
+        saved[folder.name] = float(network.x), history[-1].step
+
+    given = {"rate": 0.7, "patience": 2}
+    done = _numbers(tmp_path, **given)  # no models: as if it had been killed between its state and them
+    assert done.ended == "patience" and done.history[-1].step == done.best_step + 2
+    again = _numbers(tmp_path, **given, save=save)
+    assert again.ended == "patience" and again.history == done.history
+    assert saved == {"best": (float(done.network.x), done.best_step), "last": (saved["last"][0], done.best_step + 2)}
+    assert saved["last"][0] != saved["best"][0]
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):
+    with pytest.raises(ValueError, match="not finite at step 1"):
+        _numbers(None, loss=lambda n, sample, key: n.x + np.inf)
+
+
 def test_another_run_is_not_continued(world, tmp_path):
     network, data = world
     loss = weighted({"parameters": 1.0})
@@ -142,4 +208,7 @@ def test_another_run_is_not_continued(world, tmp_path):
         )
     (tmp_path / "state.npz").write_bytes(b"PK\x03\x04 damaged")
     with pytest.raises(ValueError, match=r"state\.npz"):
+        train(network, data, loss, short, out=tmp_path)
+    np.savez(tmp_path / "state.npz", x=np.zeros(1))
+    with pytest.raises(ValueError, match="other arrays"):
         train(network, data, loss, short, out=tmp_path)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from mrsjax.core import Sampling, to_spectrum
+from mrsjax.core import BasisSet, Sampling, to_spectrum
 from mrsjax.core.parameters import field
 from mrsjax.physics import Gauss, Lorentz, default_model, window_of
 from tests.physics.examples import basis, brain, full_model, sampling
@@ -127,11 +127,29 @@ def test_coarse_model_has_no_own_parameters_and_the_same_names():
         ({"macromolecules": "basis"}, "macromolecules"),
         ({"window_ppm": (4.0, 4.01)}, "window"),
         ({"baseline": 60.0}, "ed_per_ppm"),
+        ({"ratios": {"Tau": 0.1}}, "ratios: Tau not among"),
     ],
 )
 def test_bad_choices_are_named(options, word):
     with pytest.raises(ValueError, match=word):
         brain(**options)
+
+
+def test_ratios_are_relative_to_the_creatine_that_is_there_whatever_its_name():
+    """With inositol at 0.8 of all creatine the prior pulls at nothing, with one creatine in the basis or with two."""
+    alone = brain(ratios={"mI": 0.8})
+    names = ("NAA", "Creatine", "PCr", "Ins", "Glu", "Lac")
+    both = BasisSet(basis().fids, names, sampling())
+    pair = default_model(both, sampling(), creatine_ch2=0, ratios={"mIns": 0.8})
+    for model, amounts in ((alone, {"Cr": 8.0}), (pair, {"Creatine": 4.0, "PCr": 4.0})):
+        c = jnp.asarray([({"Ins": 6.4} | amounts).get(n, 1.0) for n in model.names])
+        rows = model.ratios[-1].rows
+        assert rows.shape[0] == 1  # nothing is said of Cr against PCr
+        np.testing.assert_allclose(rows @ c, 0.0, atol=1e-12)
+        c = np.asarray(c.at[model.names.index("Ins")].set(3.2))  # 50 % off: one standard deviation
+        np.testing.assert_allclose(c @ model.ratios[-1].precision(c, np.array(1e-3)) @ c, 1.0)
+    with pytest.raises(ValueError, match="wanted Cr or PCr"):
+        default_model(both.select(("NAA", "Ins")), sampling(), ratios={"Ins": 0.8})
 
 
 def test_lineshapes_of_the_same_name_do_not_multiply():

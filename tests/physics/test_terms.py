@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mrsjax.core import Sampling, cis, exponentials, to_fid, to_spectrum
+from mrsjax.core import BasisSet, Sampling, cis, exponentials, to_fid, to_spectrum
 from mrsjax.physics import (
     EddyPhase,
     FreeLine,
@@ -13,12 +13,15 @@ from mrsjax.physics import (
     Lorentz,
     Phase,
     ShimDephasing,
+    default_model,
     no_baseline,
     polynomial,
     ratio_prior,
     spline,
     with_columns,
 )
+from mrsjax.physics.macromolecules import basis_offset
+from mrsjax.physics.relaxation import relaxation_table
 from tests.physics.examples import sampling
 
 PPM = np.linspace(0.2, 4.2, 300)
@@ -134,11 +137,37 @@ def test_polynomial_off_and_extra_columns():
 
 def test_ratio_prior_is_zero_at_the_ratios_and_names_what_is_missing():
     names = ("a", "b", "c")
-    prior = ratio_prior(names, {"a": 1.0, "b": 0.5}, sd=0.25, reference=("a",))
-    p = np.asarray(prior.precision(jnp.asarray([2.0, 1.0, 7.0]), jnp.asarray(0.1)))
+    prior = ratio_prior(names, {"a": 1.0, "b": 0.5}, sd=0.25, reference={"a": 1.0})
+    p = prior.precision(np.array([2.0, 1.0, 7.0]), np.array(0.1))
     c = np.array([2.0, 1.0, 7.0])
     assert abs(c @ p @ c) < 1e-9
     d = np.array([2.0, 1.5, 7.0])  # b is 50 % off: two standard deviations
     np.testing.assert_allclose(d @ p @ d, 4.0)
     with pytest.raises(ValueError, match="x not among"):
-        ratio_prior(names, {"x": 1.0}, sd=0.5, reference=("a",))
+        ratio_prior(names, {"x": 1.0}, sd=0.5, reference={"a": 1.0})
+
+
+def test_water_is_where_it_is_when_the_carrier_is_not():
+    """The tails of the water line do not depend on the ppm of 0 Hz."""
+    moved = Sampling(5e-4, 123.25e6, 1024, ppm_ref=3.0)
+    t = np.asarray(moved.time)
+    fids = np.array([np.exp((2j * np.pi * float(moved.to_hz(2.01)) - 3) * t)])
+    model = default_model(BasisSet(fids, ("NAA",), moved), moved, macromolecules="off", baseline="poly1", water_tails=1)
+    x = 1 / (np.asarray(model.ppm) - 4.65)
+    q = np.asarray(model.baseline.columns)
+    assert q.shape[1] == 3 and np.linalg.norm(x - q @ (q.T @ x)) < 1e-3 * np.linalg.norm(x)
+
+
+def test_a_wrapped_eddy_phase_is_resampled_without_jumps():
+    s = sampling()
+    true = 9.0 * jnp.exp(-s.time / 0.05)
+    finer = Sampling(4e-4, 123.25e6, 1024)
+    new = EddyPhase(jnp.angle(jnp.exp(1j * true))).resampled(s, finer)
+    np.testing.assert_allclose(new({}, finer)[:800], jnp.exp(9j * jnp.exp(-finer.time / 0.05))[:800], atol=2e-3)
+
+
+def test_a_sum_in_a_basis_is_known_by_its_first_part():
+    table = relaxation_table(3.0)
+    assert table.of("tNAA") == table.of("NAA") and table.of("tCho") == table.of("GPC") and table.of("X") == table.other
+    line = lambda ppm: np.exp((2j * np.pi * float(sampling().to_hz(ppm)) - 3) * np.asarray(sampling().time))  # noqa: E731
+    assert basis_offset(BasisSet(np.array([line(3.077)]), ("tCr",), sampling())) == pytest.approx(0.05, abs=0.004)

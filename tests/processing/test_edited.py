@@ -1,3 +1,5 @@
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -26,8 +28,8 @@ def test_subspectra_are_turned_onto_the_first_without_noise():
     assert float(drift.frequency[1]) == pytest.approx(3.1, abs=0.2) and float(drift.phase[1]) == pytest.approx(
         -0.4, abs=0.05
     )
-    assert int(edited.edited_condition(turned, SAMPLING)) == 1
-    assert int(edited.edited_condition(turned[::-1], SAMPLING)) == 0
+    naa = edited.naa_amplitudes(turned, SAMPLING)
+    assert naa[1] < 0.2 * naa[0]
     # unaligned, creatine and choline are left in the difference
     left = [np.linalg.norm(edited.difference(x) - (ON - OFF)) for x in (turned, pair)]
     assert left[0] < 0.05 * left[1]
@@ -74,6 +76,38 @@ def test_mega_data_become_the_difference_spectrum_of_the_truth(mega):
     noise_left = sd * np.sqrt(2 * 2 / 40)  # two parts, two means of 40
     assert left < 1.5 * noise_left
     assert np.ptp(np.asarray(done.drift.frequency)) > 5 and len(done.reasons) == 80
+
+
+def test_the_unedited_condition_is_the_reference_whichever_comes_first(mega):
+    fids, truth, sd = mega
+    t = np.asarray(fids.sampling.time)
+    rng = np.random.default_rng(0)
+    noisy = truth + sd / 40**0.5 * (rng.normal(size=truth.shape) + 1j * rng.normal(size=truth.shape))
+    away = noisy * np.exp(1j * (2 * np.pi * 3.0 * t + 0.7))
+    few = Options(remove_water=False)
+    pair = [preprocess(FIDs(x, fids.sampling, ("DIM_EDIT",)), options=few) for x in (away, away[::-1])]
+    assert [n for d in pair for n in d.notes if "Edited condition" in n] == [
+        f"Edited condition: {i} (the one with less NAA); difference: edited minus unedited." for i in (2, 1)
+    ]
+    one, other = (np.asarray(d.combined["difference"].data) for d in pair)
+    # Aligned on the other one of two noisy conditions: equal up to a hundredth of a hertz and a degree.
+    assert np.linalg.norm(one - other) < 0.05 * np.linalg.norm(one)
+    assert abs(np.angle(np.vdot(truth[0], np.asarray(pair[0].fids.data)[0]))) < 0.3  # NAA's phase was 0.7
+
+
+def test_the_edited_condition_may_be_given_and_a_guess_is_said():
+    rng = np.random.default_rng(1)
+    lactate = METABOLITES + line(1.3, 3, 8)  # NAA as in the other condition
+    fids = FIDs(np.stack([lactate, METABOLITES]) + noise(rng, 0.05, 2), SAMPLING, ("DIM_EDIT",))
+    few = Options(remove_water=False, reference=None)
+    guessed = preprocess(fids, options=few)
+    assert any("the sign of the difference is a guess" in n for n in guessed.notes)
+    told = preprocess(fids, options=dataclasses.replace(few, edited_condition=1))
+    assert any("Edited condition: 1 (as given)" in n for n in told.notes) and not any("guess" in n for n in told.notes)
+    found = np.asarray(told.combined["difference"].data)
+    assert np.linalg.norm(found - line(1.3, 3, 8)) < 0.3 * np.linalg.norm(found)
+    with pytest.raises(ValueError, match="edited_condition: wanted 1 or 2, found 3"):
+        preprocess(fids, options=Options(edited_condition=3))
 
 
 def test_conditions_that_take_turns_are_split_and_mistakes_are_said():

@@ -122,8 +122,15 @@ def test_a_grid_goes_through_the_pipeline_and_carries_its_noise(tmp_path):
     ref = np.tile(line(4.65, 3000, 6) * current, (36, 1))
     grid = lambda x: FIDs(x.reshape(*SHAPE, -1), SAMPLING, ("x", "y", "z"), Acquisition(echo_time=0.03))  # noqa: E731
     done = preprocess(grid(given), water=grid(ref), options=Options(denoise=True, hamming=True))
-    methods = ["Denoising", "Eddy current correction", "Nuisance peak removal", "Apodization"]
+    methods = [
+        "Denoising",
+        "Eddy current correction",
+        "Nuisance peak removal",
+        "Apodization",
+        "Frequency and phase correction",
+    ]
     assert [r.method for r in done.records] == methods
+    assert "in 34 of 36 voxels" in done.records[-1].details
     found = np.asarray(done.fids.data).reshape(36, -1)
     good = np.delete(np.arange(36), [7, 35])
     assert np.isnan(found[7]).all() and not found[35].any()
@@ -139,6 +146,8 @@ def test_a_grid_goes_through_the_pipeline_and_carries_its_noise(tmp_path):
     assert done.water.data.shape == (*SHAPE, 512)
     with pytest.raises(ValueError, match="--lipid-mask: wanted shape"):
         preprocess(grid(given), lipid=np.ones((3, 3)), options=Options(remove_water=False))
+    with pytest.raises(ValueError, match=r"wanted shape \(6, 6, 1\) with voxels inside, found \(1, 6, 6\)"):
+        preprocess(grid(given), lipid=np.ones((1, 6, 6)), options=Options(remove_water=False))
 
 
 def test_coils_and_transients_of_a_grid():
@@ -148,8 +157,12 @@ def test_coils_and_transients_of_a_grid():
     hz, phase = rng.uniform(-4, 4, (36, 4)), rng.uniform(-0.5, 0.5, (36, 4))
     data = moved(given[:, None], hz, phase)[:, None] * b[:, None, None] + noise(rng, 0.2, 36, 3, 4)
     fids = FIDs(data.reshape(6, 6, 1, 3, 4, -1), SAMPLING, ("x", "y", "z", "DIM_COIL", "DIM_DYN"))
-    done = preprocess(fids, options=Options(remove_water=False))
-    assert [r.method for r in done.records] == ["RF coil combination", "Signal averaging"]
+    few = Options(remove_water=False, reference=None)
+    done = preprocess(fids, options=few)
+    assert [r.method for r in done.records] == [
+        "RF coil combination", "Frequency and phase correction", "Outlier removal", "Signal averaging",
+    ]  # fmt: skip
+    assert "of 144 transients" in done.records[-1].details
     found = jnp.asarray(np.asarray(done.fids.data).reshape(36, -1))
 
     def turned(s, goal):  # each voxel keeps the middle of its transients' offsets

@@ -30,19 +30,23 @@ PEAKS = {
 AMOUNT = np.array([10, 1, 4, 4, 1.2, 0.6, 9, 3, 6, 1.5, 1.0, 0.6])
 
 
-def make_analysis(shape=(), dims=(), *, seed=0, water=True, failures=0, title_in_header="", noise=40.0) -> Analysis:
+def make_analysis(
+    shape=(), dims=(), *, seed=0, water=True, failures=0, title_in_header="", noise=40.0, copies=1
+) -> Analysis:
+    """`copies` of the basis, side by side: 3 make as many components as the default model has."""
     rng = np.random.default_rng(seed)
     sampling = Sampling(DWELL, F0, N)
     t = np.arange(N) * DWELL
-    names = tuple(PEAKS)
+    peaks_of = {name + "'" * k: peaks for k in range(copies) for name, peaks in PEAKS.items()}
+    names = tuple(peaks_of)
 
     def fid(peaks, width):
         return sum(a * np.exp(2j * np.pi * float(sampling.to_hz(p)) * t - np.pi * width * t) for p, a in peaks)
 
-    widths = np.where(np.arange(len(names)) < 10, 1.0, 20.0)
-    basis = BasisSet(np.array([fid(PEAKS[k], w) for k, w in zip(names, widths, strict=True)]), names, sampling)
+    widths = np.where(np.arange(len(names)) % 12 < 10, 1.0, 20.0)
+    basis = BasisSet(np.array([fid(peaks_of[k], w) for k, w in zip(names, widths, strict=True)]), names, sampling)
     s, m = int(np.prod(shape, dtype=int)), len(names)
-    amounts = AMOUNT * rng.uniform(0.7, 1.3, (s, m))
+    amounts = np.tile(AMOUNT, copies) * rng.uniform(0.7, 1.3, (s, m))
     decay = np.exp(-np.pi * rng.uniform(3, 9, (s, 1)) * t)
     components = np.asarray(to_spectrum(jnp.asarray(amounts[:, :, None] * basis.fids[None] * decay[:, None])))
     ppm = np.asarray(sampling.ppm)
@@ -53,8 +57,8 @@ def make_analysis(shape=(), dims=(), *, seed=0, water=True, failures=0, title_in
     cut = {k: v[..., inside] for k, v in {"data": full, "baseline": baseline + 0j, "components": components}.items()}
     fit = cut["components"].sum(axis=1) + cut["baseline"]
     residual = cut["data"] - fit
-    root = rng.normal(size=(m, m)) * 0.05
-    covariance = np.broadcast_to(root @ root.T + 0.02 * np.eye(m), (s, m, m))
+    root = rng.normal(size=(s, m, m)) * 0.05
+    covariance = root @ root.swapaxes(1, 2) + 0.02 * np.eye(m)
     status = np.zeros(s, dtype=int)
     status[:failures] = 1
     zero = np.zeros(s)

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import dataclasses
 import io
 import json
 import zlib
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 from mrsjax import report
+from mrsjax.cli.posterior import posterior_table
+from mrsjax.inference.posterior import Posterior
 from mrsjax.report.document import relaxation_rows, strongest_correlation
 from mrsjax.report.packing import pack_curves, pack_numbers, pack_text, script_json
 
@@ -27,6 +30,33 @@ COLUMNS = [
 
 def read(text):
     return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_distance_of_a_network_is_a_column(analysis_of):
+    analysis = analysis_of("series")
+    assert "network_distance" not in report.qc_rows(analysis)[0]
+    far = dataclasses.replace(analysis, distance=np.linspace(0, 2, 24))
+    assert [r["network_distance"] for r in report.qc_rows(far)] == list(far.distance)
+
+
+def test_posteriors_are_reduced_in_parts(analysis_of, monkeypatch):
+    """24 spectra in parts of 5: each row is of its own spectrum's draws."""
+    analysis = dataclasses.replace(analysis_of("series"), model=None)
+    names, marks = analysis.result.names, np.arange(24.0)
+    signals = dataclasses.replace(analysis.fids, data=np.ones((24, analysis.fids.data.shape[-1])) * marks[:, None] + 0j)
+    analysis, parts = dataclasses.replace(analysis, fids=signals), []
+
+    def drawn(model, fids, result, method, *, key):
+        parts.append((len(fids), len(result.status)))
+        draws = np.tile(np.real(fids[:, 0])[:, None, None, None], (1, 1, 6, len(names)))
+        return Posterior(draws, draws, np.full(len(fids), 6.0), np.zeros(len(fids)), names)
+
+    monkeypatch.setattr("mrsjax.inference.posterior.posterior", drawn)
+    monkeypatch.setattr("mrsjax.cli.posterior.CHUNK", 5)
+    rows = posterior_table(analysis, "laplace")
+    assert parts == [(5, 5)] * 4 + [(4, 4)]
+    of_naa = [r for r in rows if r["metabolite"] == "NAA"]
+    assert [r["spectrum"] for r in of_naa] == list(range(24)) and [r["q0.5"] for r in of_naa] == list(marks)
 
 
 def test_results_have_one_row_for_each_spectrum_and_name(analysis_of):

@@ -8,6 +8,7 @@ import pytest
 
 from mrsjax.core import BasisSet, to_spectrum
 from mrsjax.data import default_basis
+from mrsjax.io import write_basis
 from simulators.datasets import available, recipe
 from simulators.datasets.recipe import parse
 from simulators.tissue.relaxation import relaxation
@@ -57,6 +58,26 @@ def test_clean_signal_is_that_of_the_model(drawn):
     np.testing.assert_allclose(at.truth["fid"], metabolites, atol=1e-5 * np.abs(metabolites).max())
     noise = np.asarray(at.data - whole - at.labels["baseline"]["signal"])
     assert abs(noise.real.std() / at.labels["noise"] - 1) < 0.2
+
+
+def test_broad_lines_are_left_out_only_where_they_are_below_rounding():
+    text = SMALL.replace("points: 256", "points: 1024").replace("snr: {log_uniform: [10, 200]}", "")
+    text = text.replace("baseline: {strength: 0.02}", "baseline: {strength: 1}")
+    made = parse(text, "small").simulator
+    lengths = [e.sampling.n_points for e in made.evaluations]
+    assert lengths[0] == 1024 and lengths[1] < 512 and made.artefacts[0].rows.shape[1] // 2 < 512
+    sample = eqx.filter_jit(made.sample)(jax.random.key(2))
+    exact = jax.tree.map(lambda x: x.astype(np.result_type(x.dtype, np.float64)) if eqx.is_inexact_array(x) else x, made.model)  # fmt: skip
+    with jax.enable_x64(True):
+        whole = np.asarray(eqx.filter_jit(exact.signal)(sample.truth["values"], sample.truth["amplitudes"]))
+    ppm, h = np.arange(-0.5, 5.0 + 1e-9, 0.4), 0.4e-6 * 123.25e6
+    t = np.arange(1024) / 1200
+    hertz = (ppm - float(made.sampling.ppm_ref)) * 123.25
+    area = np.abs(np.asarray(sample.truth["fid"])[0])
+    waves = np.sinc(h * t) ** 4 * np.exp(2j * np.pi * hertz[:, None] * t)
+    baseline = area * np.asarray(sample.labels["baseline"]["coefficients"]) @ waves
+    size = np.abs(whole + baseline)[0]
+    np.testing.assert_allclose(sample.data, whole + baseline, atol=3e-6 * size)  # phases in single precision: 1e-6
 
 
 def test_signal_to_noise_is_what_the_label_says(drawn):
@@ -130,12 +151,53 @@ def test_edited_conditions_share_the_metabolites_and_scatter_apart():
         ("table: shamaei2023", "table: none", "wanted a range [low, high] for Ala"),
         ("  metabolites: {", "  metabolite: {", "unknown key 'metabolite'"),
         ("name: small", "name: [", "small: no valid YAML"),
+        ("table: shamaei2023", "table: shamaei2023, ranges: {NNA: [7, 17]}", "small: amplitudes: ranges: NNA: wanted a metabolite of"),
+        ("table: shamaei2023", "table: shamaei2023, ranges: {Ins: [4, 8], mI: [4, 8]}", "ranges: mI: wanted one range of Ins"),
+        ("table: shamaei2023", "table: shamaei2023, brain: {}", "small: amplitudes: table: wanted none beside brain"),
+        ("{uniform: [3, 9]}", "{log_normal: [4, 0.2]}", "small: amplitudes: macromolecules: wanted one of uniform"),
+        ("{uniform: [3, 9]}", "{uniform: [9, 3]}", "small: amplitudes: macromolecules: wanted uniform: [low, high]"),
+        ("{uniform: [3, 9]}", "{uniform: [3, 9], share: 1}", "small: amplitudes: macromolecules: wanted one of uniform"),
+        ("gauss_hz: {uniform: [0, 5]}", "gauss_hz: {normal: [3, 1]}", "gauss_hz: wanted one of uniform"),
+        ("gauss_hz: {uniform: [0, 5]}", "gauss_hz: {uniform: [-5, 5]}", "gauss_hz: wanted no negative number"),
+        ("- baseline: {strength: 0.02}", "- water: {strength: 1, probability: 85}", "water: probability: wanted a number from 0 to 1, found 85"),
+        ("snr: {log_uniform: [10, 200]}", "snr: 0", "small: snr: wanted a prior of positive numbers, found 0"),
+        ("snr: {log_uniform: [10, 200]}", "snr: {normal: [10, 5]}", "small: snr: wanted a prior of positive numbers"),
     ],
 )  # fmt: skip
 def test_errors_name_the_place(old, new, message):
     with pytest.raises(ValueError) as error:
         parse(SMALL.replace(old, new, 1), "small")
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_ranges_are_found_by_any_name_and_a_fixed_width_is_squared():
+    text = SMALL.replace("table: shamaei2023", "table: shamaei2023, ranges: {sIns: [5, 6]}").replace("gauss_hz: {uniform: [0, 5]}", "gauss_hz: 3")  # fmt: skip
+    made = parse(text, "small").simulator
+    at = made.model.names.index("Scyllo")
+    assert (float(made.population.amplitudes.low[at]), float(made.population.amplitudes.high[at])) == (5, 6)
+    _, values = made.population.sample(jax.random.key(0))
+    assert float(values["metabolites"]["gauss"]) == pytest.approx(9)
+
+
+def test_noise_refers_to_the_resonance_wherever_the_basis_has_it():
+    given = default_basis().select(("NAA", "Cr"))
+    s = given.sampling
+    time = np.arange(s.n_points) * float(s.dwell_time)
+    moved = BasisSet(given.fids * np.exp(2j * np.pi * 6.0 * time), given.names, s)  # 0.05 ppm
+    plain, other = (parse(SMALL, "small", basis=b).simulator for b in (given, moved))
+    without = lambda s: eqx.tree_at(lambda s: s.artefacts, s, ())  # noqa: E731
+    noise = [float(eqx.filter_jit(lambda s, k: s.sample(k).labels["noise"])(without(s), jax.random.key(1))) for s in (plain, other)]  # fmt: skip
+    assert noise[1] == pytest.approx(noise[0], rel=0.01)
+    creatine = default_basis().select(("Cr",))
+    with pytest.raises(ValueError, match="small: snr_ppm: wanted the chemical shift"):
+        parse(SMALL, "small", basis=creatine)
+    assert parse(SMALL + "snr_ppm: 3.03\n", "small", basis=creatine).simulator.snr is not None
+
+
+def test_files_of_a_recipe_start_from_its_folder(tmp_path):
+    write_basis(default_basis().select(("NAA", "Cr")), tmp_path / "two.basis")
+    (tmp_path / "mine.yaml").write_text(SMALL.replace("basis: default", "basis: two.basis"))
+    assert recipe(tmp_path / "mine.yaml").simulator.model.groups[0].names == ("NAA", "Cr")
 
 
 def test_relaxation_weights_the_metabolites_by_tissue():

@@ -143,6 +143,22 @@ def test_noise_has_the_level_and_covariance_of_the_labels(world):
     assert height / full == pytest.approx(float(sample.labels["snr"]), rel=1e-3)
 
 
+def test_a_lesion_outside_the_slab_is_none(world):
+    simulator, *_ = world
+    anywhere = eqx.tree_at(lambda s: (s.slab_centre.low, s.slab_centre.high), simulator, (jnp.float32(-80), jnp.float32(80)))  # fmt: skip
+    labels = [draw(anywhere, key).labels for key in jax.random.split(jax.random.key(8), 20)]
+    told = np.array([float(x["lesion"]) for x in labels])
+    seen = np.array([float((np.asarray(x["fractions"])[..., Tissue.LESION] > 0).any()) for x in labels])
+    np.testing.assert_array_equal(told, seen)
+    assert 0 < told.sum() < 20
+
+
+def test_values_are_those_of_every_line(world):
+    _, sample, _ = world
+    at = sample.truth["values"]
+    assert at["macromolecules"]["shift"] == at["metabolites"]["shift"] != 0
+
+
 def test_relaxation_differs_between_tissues_and_widening_works(world):
     simulator, sample, _ = world
     weight = sample.labels["relaxation"]
@@ -210,7 +226,7 @@ def test_user_maps_become_anatomies_whatever_their_axes(tmp_path):
 def test_worlds_in_files_resume_to_the_same_bytes(tmp_path, world):
     text = "\n".join(
         line for line in SMALL.splitlines() if not line.startswith(("water", "lipids", "field", "  lesion"))
-    )
+    ).replace("kspace: elliptical", "kspace: cartesian")
     recipe = parse(text, "small")
     whole = store.write(recipe, 3, tmp_path / "whole", seed=3, shard=2)
     part = store.write(recipe, 3, tmp_path / "part", seed=3, shard=2)
@@ -237,6 +253,9 @@ def test_worlds_in_files_resume_to_the_same_bytes(tmp_path, world):
         ("kspace: elliptical", "kspace: {variable_density: {acceleration: 100}}", "acceleration: wanted one that leaves 2 to"),
         ("lesion: Cancer", "lesion: Flu", "small: amplitudes: condition: wanted one of"),
         ("anatomy: {head: {}}", "anatomy: {labels: {file: none.nii, gray: [1]}}", "small: anatomy: labels: unknown key 'gray'"),
+        ("gauss_hz: {uniform: [1, 3]}}", "gauss_hz: 2}, macromolecules: {shift_hz: 3}", "small: parameters: macromolecules: unknown key 'shift_hz'"),
+        ("phase_zero_deg: {uniform: [-90, 90]}", "delay_ms: 0.1", "small: parameters: phase: unknown key 'delay_ms'; wanted phase_zero_deg"),
+        ("lesion_probability: 1", "lesion_probability: 50", "small: amplitudes: lesion_probability: wanted a number from 0 to 1"),
         ("kind: mrsi", "kind: msri", "small: kind: wanted one of voxel, mrsi, shim, found 'msri'"),
     ],
 )  # fmt: skip

@@ -9,15 +9,18 @@ import subprocess
 import sys
 import time
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from mrsjax.cli.simulate import simulate
+from mrsjax.core import Sample, Sampling
 from mrsjax.io import read
 from simulators.datasets import open_arrays, store
-from simulators.datasets.recipe import parse
+from simulators.datasets.recipe import Recipe, parse
 
 SMALL = """
 name: small
@@ -133,6 +136,42 @@ def test_another_seed_or_recipe_is_refused_in_one_line(recipe, whole, tmp_path):
         store.write(recipe, 10, tmp_path)
 
 
+class _Uniform(eqx.Module):
+    """Shards of nothing but one value."""
+
+    values: dict
+    block, together, dims = 4, 4, ()
+    sampling = Sampling(1e-3, 123e6, 8)
+
+    def sample(self, key):
+        return Sample(jnp.zeros(8, jnp.complex64), {}, self.values)
+
+
+def test_a_shard_of_one_value_is_a_file(tmp_path):
+    values = {
+        "all": jnp.ones(3, bool), "none": jnp.zeros(3, bool), "nan": jnp.full(2, jnp.nan, jnp.float32), "low": jnp.full((), np.iinfo(np.int32).min, jnp.int32)
+    }  # fmt: skip
+    out = store.write(Recipe("same", "", "", _Uniform(values)), 7, tmp_path / "same", shard=4)
+    assert store.verify(out) == 2
+    arrays = open_arrays(out)
+    for name, value in values.items():
+        np.testing.assert_array_equal(arrays[f"labels.{name}"][:], np.stack([value] * 7))
+
+
+def test_a_shard_holds_as_much_whatever_the_sample():
+    layout = lambda shape: {"data": (shape, "complex64"), "labels.snr": ((), "float32")}  # noqa: E731
+    assert store._default_shard(layout((2048,)), 256) == 61 * 256
+    assert store._default_shard(layout((40, 2, 2048)), 256) == 256
+    assert store._default_shard(layout((32, 32, 1, 8, 512)), 1) == 7
+
+
+def test_another_basis_does_not_resume(recipe, tmp_path):
+    out = store.write(recipe, 20, tmp_path / "set", seed=1, shard=256)
+    grown = eqx.tree_at(lambda s: s.model.groups[0].fids, recipe.simulator, replace_fn=lambda x: x * np.float32(1.01))
+    with pytest.raises(ValueError, match="another basis and constants"):
+        store.write(Recipe(recipe.name, recipe.summary, recipe.text, grown), 20, out, seed=1, shard=256)
+
+
 def test_first_spectra_are_nifti_mrs(whole):
     shown = read(whole / "first.nii.gz")
     data = open_arrays(whole)["data"][: store.SHOWN]
@@ -141,12 +180,13 @@ def test_first_spectra_are_nifti_mrs(whole):
     assert float(shown.sampling.dwell_time) == pytest.approx(manifest["dwell_time_s"], rel=1e-6)
 
 
-def test_command_says_what_it_made(tmp_path):
+def test_command_says_what_it_made(tmp_path, monkeypatch):
     (tmp_path / "small.yaml").write_text(SMALL)
     arguments = [str(tmp_path / "small.yaml"), "-n", "20", "-o", str(tmp_path / "set"), "--seed", "7"]
     done = CliRunner().invoke(simulate, arguments, catch_exceptions=False)
     assert done.exit_code == 0 and "20 samples of small, seed 7" in done.output
     done = CliRunner().invoke(simulate, ["--verify", "-o", str(tmp_path / "set")], catch_exceptions=False)
     assert "1 shards are what was written" in done.output
+    monkeypatch.setattr(sys.modules["simulators.datasets.recipe"], "parse", None)  # the list builds no simulator
     done = CliRunner().invoke(simulate, [], catch_exceptions=False)
     assert "r1" in done.output and "single voxel" in done.output

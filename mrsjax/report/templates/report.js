@@ -51,7 +51,7 @@
   const style = (j) => ({ color: OKABE[j % OKABE.length], dash: DASH[Math.floor(j / OKABE.length) % DASH.length], width: 1.8 });
   const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"], plotlyServerURL: "" };
   const LAYOUT = { font: { family: "system-ui, 'Liberation Sans', sans-serif", size: 14, color: INK }, paper_bgcolor: "#fff", plot_bgcolor: "#fff",
-    margin: { l: 70, r: 16, t: 12, b: 48 }, hovermode: "closest" };
+    margin: { l: 70, r: 16, t: 36, b: 48 }, hovermode: "closest" };
   const axis = (more) => Object.assign({ gridcolor: GRID, zeroline: false, linecolor: "#8c959f", ticks: "outside" }, more);
   const PPM = { title: { text: "chemical shift (ppm)" }, range: [Math.max(...ppm), Math.min(...ppm)] };
   const show = (x) => (!Number.isFinite(x) ? "–" : x === 0 ? "0" : Math.abs(x) >= 1e5 || Math.abs(x) < 1e-3 ? x.toExponential(2)
@@ -295,7 +295,11 @@
   }
   $("svg").addEventListener("click", () => Plotly.downloadImage("fit-figure", { format: "svg", width: 1100, height: 700, filename: "fit" }));
   for (const button of document.querySelectorAll("[data-copy]")) {
-    button.addEventListener("click", async () => { await navigator.clipboard.writeText($(button.dataset.copy).textContent); button.textContent = "Copied"; });
+    button.addEventListener("click", async () => {
+      const text = $(button.dataset.copy);
+      try { await navigator.clipboard.writeText(text.textContent); button.textContent = "Copied"; }
+      catch { getSelection().selectAllChildren(text); button.textContent = "Selected: copy with Ctrl+C"; }  // some browsers refuse pages of files
+    });
   }
 
   drawBoxes();
