@@ -140,7 +140,7 @@ def test_descent_that_still_falls_has_not_converged(voxel):
 
 def test_least_squares_in_single_precision_says_that_it_converged(voxel):
     """Its stop level is 7.6e-6 there."""
-    cases = [LIMITS["free"][0], LIMITS["bounds"][0]]
+    cases = [LIMITS[case][0] for case in ("free", "bounds", "held")]
     exact = [float(MeanSquare()(voxel, jnp.asarray(_oracle(voxel, limits_of(COILS, limit))))) for limit in cases]
     with jax.enable_x64(False):
         single = jax.tree.map(lambda x: jnp.asarray(np.asarray(x, np.float32)), voxel)

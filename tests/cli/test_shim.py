@@ -23,11 +23,12 @@ from mrsjax.acquisition.shimming import (
 from mrsjax.acquisition.shimming.voxel import rotation
 from mrsjax.cli.shim import OBJECTIVES
 from mrsjax.cli.shim_job import _objective, _region
-from mrsjax.core import FIDs, Sampling
+from mrsjax.core import FIDs, FieldMap, Sampling
 from mrsjax.core.data import Acquisition
 from mrsjax.io import write
 from mrsjax.io.field_map import read_field_map, read_image
 from mrsjax.io.volume import nifti_bytes
+from mrsjax.report.shimming import _axis
 from tests.acquisition.fields import sinus
 
 VOXEL = "5,30,0,20,20,20"
@@ -129,6 +130,18 @@ def test_voxels_of_all_kinds(files, tmp_path):
     np.testing.assert_allclose([box.centre, box.size], [[5, 30, 0], [20, 18, 16]], atol=1e-4)
     with pytest.raises(ValueError, match="holds 6 voxels; wanted one"):
         _region(tmp_path / "mrsi.nii.gz", field_map, coils)
+
+
+def test_axes_of_an_oblique_map_are_true_lengths():
+    affine = np.eye(4)
+    affine[:3, :3] = rotation([0.0, 0.0, 30.0]) * [-2.0, 3.0, 4.0]
+    affine[:3, 3] = 10.0, -20.0, 5.0
+    field_map = FieldMap(np.zeros((9, 9, 9)), np.ones((9, 9, 9), bool), affine)
+    at = np.array([4, 2, 3])
+    for index, step in enumerate((-2.0, 3.0, 4.0)):
+        axis = _axis(field_map, index, at)
+        np.testing.assert_allclose(np.diff(axis), step, atol=0.11)  # rounded to 0.1 mm
+        np.testing.assert_allclose(axis[at[index]], (affine @ [*at, 1])[index], atol=0.051)
 
 
 def test_words_become_objectives():

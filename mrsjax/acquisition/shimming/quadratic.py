@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from mrsjax.inference.linalg import eliminate, masked
+from mrsjax.inference.linalg import eliminate
 
 
 class Limits(NamedTuple):
@@ -35,36 +35,30 @@ def bounded_quadratic(gram: Float[Array, "k k"], b: Float[Array, " k"], limits: 
     """argmin x' gram x / 2 - b' x within limits, gram symmetric positive definite.
 
     A total limit sum |x| <= L is written with t >= |x|, sum t <= L. Primal-dual interior point with Mehrotra's predictor and corrector on
-    unknowns scaled to a unit diagonal; stops at a relative gap of 1e-12 (64 eps in single precision) or after 60 steps. An unknown whose two limits
-    are equal is held there.
+    unknowns scaled to a unit diagonal; stops at a relative gap of 1e-12 (64 eps in single precision) or after 60 steps. Two equal limits hold an unknown.
     """
     k = b.shape[0]
-    held = limits.lower == limits.upper
-    fixed = jnp.where(held, limits.lower, 0.0)
-    gram, b = masked(gram, ~held), jnp.where(held, 0.0, b - gram @ fixed)
-    lower, upper = jnp.where(held, -jnp.inf, limits.lower), jnp.where(held, jnp.inf, limits.upper)
     scale = lax.rsqrt(jnp.maximum(jnp.diagonal(gram), jnp.finfo(gram.dtype).tiny))
     g = gram * scale[:, None] * scale
     size = jnp.maximum(jnp.max(jnp.abs(b * scale)), jnp.finfo(gram.dtype).tiny)  # the unknowns are of this size
     b = b * scale / size
-    bounds = [x / (scale * size) for x in (upper, -lower)]
+    bounds = [x / (scale * size) for x in (limits.upper, -limits.lower)]
     eye, zero = jnp.eye(k, dtype=g.dtype), jnp.zeros((k, k), g.dtype)
     rows, right = jnp.concatenate([eye, -eye]), jnp.concatenate(bounds)
     if limits.total is not None:
         g = jnp.block([[g, zero], [zero, zero]])
         b = jnp.concatenate([b, jnp.zeros(k, g.dtype)])
-        counted = jnp.where(limits.counted & ~held, scale, 0.0)
+        counted = jnp.where(limits.counted, scale, 0.0)
         sums = jnp.concatenate([jnp.zeros(k, g.dtype), counted])[None] * size
-        left = limits.total - jnp.sum(jnp.where(limits.counted, jnp.abs(fixed), 0.0))
         largest = jnp.concatenate([zero, eye], axis=1)  # keeps t bounded where it does not count
         rows = jnp.concatenate(
-            [jnp.pad(rows, ((0, 0), (0, k))), jnp.block([[eye, -eye], [-eye, -eye]]), sums / left, largest]
+            [jnp.pad(rows, ((0, 0), (0, k))), jnp.block([[eye, -eye], [-eye, -eye]]), sums / limits.total, largest]
         )
         right = jnp.concatenate([right, jnp.zeros(2 * k, g.dtype), jnp.ones(1, g.dtype), jnp.full(k, 1e3, g.dtype)])
     absent = ~jnp.isfinite(right)
     rows, right = jnp.where(absent[:, None], 0.0, rows), jnp.where(absent, 1.0, right)
     x, gap, stop, iterations = _interior_point(g, b, rows, right)
-    x = jnp.where(held, fixed, x[:k] * scale * size)
+    x = x[:k] * scale * size
     return Minimum(jnp.clip(x, limits.lower, limits.upper), gap, stop, iterations)
 
 
