@@ -1,5 +1,7 @@
 """Recipes and the simulator that they make."""
 
+import pathlib
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ from mrsjax.core import BasisSet, to_spectrum
 from mrsjax.data import default_basis
 from mrsjax.io import write_basis
 from simulators.datasets import available, recipe
+from simulators.datasets.artefact_recipe import ARTEFACTS
 from simulators.datasets.recipe import parse
 from simulators.tissue.relaxation import relaxation
 
@@ -130,6 +133,12 @@ def test_gradients_reach_the_amplitudes(drawn):
     step = 1e-2
     numeric = (power(1 + step) - power(1 - step)) / (2 * step)
     np.testing.assert_allclose(jax.grad(power)(1.0), numeric, rtol=1e-3)
+
+
+def test_the_page_lists_the_keys_of_every_artefact():
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "artificial-data.md").read_text()
+    for kind, (_, keys) in ARTEFACTS.items():
+        assert f"| `{kind}` | {', '.join(f'`{k}`' for k in keys)} |" in page
 
 
 @pytest.mark.parametrize("name", available())
