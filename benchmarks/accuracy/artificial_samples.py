@@ -25,6 +25,16 @@ def in_the_brain(data: dict[str, np.ndarray], each: int = 3) -> np.ndarray:
     return np.concatenate(out)
 
 
+def of_transients(data: np.ndarray) -> np.ndarray:
+    """OFF, ON and ON - OFF of edited samples (s, transients, 2, n), the mean of the transients as they are (each off frequency and phase)."""
+    off, on = np.moveaxis(data.mean(axis=1), 1, 0)
+    return np.stack([off, on, on - off], axis=1).reshape(-1, data.shape[-1])
+
+
+#: What is drawn, ppm: of images what lies between lipids and water, of shims the water.
+RANGES = {"r3": (1.8, 4.2), "r5": (3.6, 5.7)}
+
+
 def main() -> None:
     import matplotlib
 
@@ -44,18 +54,22 @@ def main() -> None:
         sampling = made.simulator.sampling
         ppm = np.asarray(sampling.ppm)
         worlds = made.simulator.dims[:1] == ("x",)
-        low, high = (3.6, 5.7) if name == "r5" else (0.2, 5.2)
+        low, high = RANGES.get(name, (0.2, 5.2))
         inside = (ppm > low) & (ppm < high)
         data = drawn(made.simulator, 2 if worlds else count, args.seed)
-        fids = in_the_brain(data) if worlds else data["data"].reshape(len(data["data"]), -1, len(ppm))[:count, 0]
+        edited = "DIM_EDIT" in made.simulator.dims
+        fids = in_the_brain(data) if worlds else of_transients(data["data"][:2]) if edited else data["data"][:count]
+        if name == "r5":
+            fids = fids[:, 0]
         spectra = np.asarray(to_spectrum(jnp.asarray(fids)))[:, inside]
         if name == "r5":  # of any phase
             spectra = np.abs(spectra)
         for j, row in enumerate(np.real(spectra)):
             size = np.ptp(row[ppm[inside] < 4.2]) if name != "r5" else 2 * np.ptp(row)
             axis.plot(ppm[inside], np.clip(row / size, -1, 1.2) - 1.1 * j, lw=0.6, color="k")
-            snr = float(data["labels.snr"][j * len(data["labels.snr"]) // count if worlds else j])
-            axis.text(high - 0.05, -1.1 * j + 0.12, f"SNR {snr:.0f}", fontsize=7)
+            snr = float(data["labels.snr"][j * 2 // count if worlds or edited else j])
+            what = f"{('OFF', 'ON', 'ON - OFF')[j % 3]}, SNR {snr:.0f} of a transient" if edited else f"SNR {snr:.0f}"
+            axis.text(high - 0.05, -1.1 * j + 0.12, what, fontsize=7)
         axis.set(xlim=(high, low), yticks=[], xlabel="chemical shift (ppm)", title=name)
         if worlds:
             for at, part in ((0.02, "labels.t1w"), (0.35, "labels.flair")):

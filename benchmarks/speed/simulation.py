@@ -1,11 +1,14 @@
-"""Speed of artificial data: `python -m benchmarks.speed.simulation [--recipe r1] [--batch 256]`.
+"""Speed of artificial data: `python -m benchmarks.speed.simulation [--recipe r1] [--batch 256] [--devices 2] [--write 65536]`.
 
 Spectra per second of CPU time of a recipe, `together` (32) spectra of the batch at a time as `mrsjax simulate` makes them, and all at once, beside two rooflines measured in the same run, on the same batch: one FFT of each spectrum, and writing the data once
 (memory bandwidth). Then what the parts cost: the same recipe without noise, without artefacts, without both; and noise alone beside `jax.random.normal`. The rates are those
-of the devices in use (pin the process with taskset to say on how many cores); best and medians of rounds that take turns, so that a busy machine slows all alike.
+of one device (pin the process with taskset to say on how many cores); best and medians of rounds that take turns, so that a busy machine slows all alike.
+`--devices`: host devices, to all of which `blocks` hands its blocks in turn. `--write`: spectra of a set in files, end to end with their checksums.
+For these two the wall clock counts, beside CPU time: their work is on several threads.
 """
 
 import argparse
+import tempfile
 import time
 
 import equinox as eqx
@@ -14,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from simulators.artefacts import complex_normal
-from simulators.datasets import recipe
+from simulators.datasets import blocks, recipe, write
 
 
 def main() -> None:
@@ -22,8 +25,12 @@ def main() -> None:
     parser.add_argument("--recipe", default="r1")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument("--write", type=int, default=0)
     args = parser.parse_args()
-    simulator = recipe(args.recipe).spectra
+    jax.config.update("jax_num_cpu_devices", args.devices)
+    made = recipe(args.recipe)
+    simulator = made.spectra
     n = simulator.model.sampling.n_points
     keys = jax.random.split(jax.random.key(0), args.batch)
 
@@ -65,22 +72,37 @@ def main() -> None:
         "jax.random.normal alone": lambda: plain(keys),
     }
     taken: dict[str, list[float]] = {name: [] for name in tasks}
+    wall: dict[str, list[float]] = {name: [] for name in tasks}
     for task in tasks.values():
         jax.block_until_ready(task())
     for _ in range(args.rounds):
         for name, task in tasks.items():
-            start = time.process_time()
+            start, clock = time.process_time(), time.perf_counter()
             jax.block_until_ready(task())
             taken[name].append(time.process_time() - start)
+            wall[name].append(time.perf_counter() - clock)
     device = jax.devices()[0]
     print(f"{device.platform} {device.device_kind}, batch {args.batch}, {n} points, {args.rounds} rounds")
     best = {name: min(t) / args.batch for name, t in taken.items()}
     roof = best["FFT of each spectrum"]
-    print(f"{'':30} {'spectra/s':>10} {'median':>10} {'us':>7} {'of FFT rate':>12}")
+    print(f"{'':30} {'spectra/s':>10} {'median':>10} {'us':>7} {'of FFT rate':>12} {'wall us':>8}")
     for name, t in taken.items():
         print(
-            f"{name:30} {1 / best[name]:10.0f} {args.batch / np.median(t):10.0f} {1e6 * best[name]:7.1f} {roof / best[name]:12.2f}"
+            f"{name:30} {1 / best[name]:10.0f} {args.batch / np.median(t):10.0f} {1e6 * best[name]:7.1f} {roof / best[name]:12.2f} {1e6 * min(wall[name]) / args.batch:8.1f}"
         )
+
+    def once(title: str, count: int, work) -> None:
+        start, clock = time.process_time(), time.perf_counter()
+        work()
+        cpu, real = time.process_time() - start, time.perf_counter() - clock
+        print(f"{title}: {count / real:.0f} spectra/s by the clock, {1e6 * cpu / count:.1f} us of CPU time a spectrum")
+
+    count = 16 * simulator.block
+    for _ in range(3):  # the first compiles
+        once(f"blocks to the host, {args.devices} devices", count, lambda: list(blocks(simulator, 0, 0, count)))
+    if args.write:
+        with tempfile.TemporaryDirectory() as folder:
+            once(f"files, {args.devices} devices", args.write, lambda: write(made, args.write, f"{folder}/set"))
 
 
 if __name__ == "__main__":

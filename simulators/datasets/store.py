@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,15 @@ def write(
         done += spectra
         progress(done, total)
 
-    for number in todo:
-        _write_shard(recipe, folder, number, count, shard, seed, signals, layout, made)
+    with ThreadPoolExecutor(1) as writer:  # one shard is written and read back for its checksum while the next is drawn
+        waiting: Future | None = None
+        for number in todo:
+            parts = _drawn(recipe, number, count, shard, seed, signals, layout, made)
+            if waiting is not None:
+                waiting.result()
+            waiting = writer.submit(_write_shard, folder, number, number * shard, parts)
+        if waiting is not None:
+            waiting.result()
     _together("written")
     if jax.process_index() == 0:
         _show(recipe, folder, count)
@@ -169,7 +177,7 @@ def _absent(dtype: np.dtype):
     return np.iinfo(dtype).min if dtype.kind in "iu" else dtype.type(np.nan)
 
 
-def _write_shard(recipe, folder, number, count, shard, seed, signals, layout, made) -> None:
+def _drawn(recipe, number, count, shard, seed, signals, layout, made) -> dict[str, np.ndarray]:
     first, length = number * shard, _length(number, count, shard)
     parts = {k: np.empty((length, *shape), dtype) for k, (shape, dtype) in layout.items()}
     at = 0
@@ -179,6 +187,11 @@ def _write_shard(recipe, folder, number, count, shard, seed, signals, layout, ma
             part[at : at + size] = block[name]
         at += size
         made(size)
+    return parts
+
+
+def _write_shard(folder: Path, number: int, first: int, parts: dict[str, np.ndarray]) -> None:
+    length = len(parts["data"])
     root = _zarr().open_group(folder / "spectra.zarr", mode="r+")
     digests = {}
     for name, part in parts.items():

@@ -38,7 +38,7 @@ class Concentrations:
 
 
 def table(name: str) -> list[dict[str, str]]:
-    """Rows of a derived table: "concentrations", "correlations", "ages", "conditions", "tissue", "t2"."""
+    """Rows of a derived table: "concentrations", "correlations", "ages", "conditions", "tissue"."""
     text = resources.files("simulators.tissue").joinpath("data", f"{name}.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 

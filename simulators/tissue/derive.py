@@ -8,7 +8,6 @@ FOLDER holds the CSV files of Gudmundson et al. 2023 (Analytical Biochemistry 67
 - `correlations.csv`: Spearman correlation between the groups' ratios, pairs that at least `PAIRS` groups report; turned into the correlation of normal scores.
 - `ages.csv`, `conditions.csv`: factors on a healthy adult's level, from the pooled results.
 - `tissue.csv`: grey over white matter, from the one study of healthy subjects there that separates them (Bustillo 2019, both age groups).
-- `t2.csv`: human T2 by field (ms): number, median, quartiles.
 
 Healthy is what the group's name says (`HEALTHY`); a value that is not positive or has a ratio outside 0.001-20 is left out.
 """
@@ -151,22 +150,6 @@ def main(folder: Path, out: Path) -> None:
         ["tCho" if n == "GPC" else n, f"{np.mean(x['GM']) / np.mean(x['WM']):.3f}"] for n, x in sorted(tissue.items())
     ]
     _write(out / "tissue.csv", ["metabolite", "grey_over_white"], contrast)
-
-    times = collections.defaultdict(list)
-    for row in _rows(folder / "Values_T2.csv"):
-        value = _number(row["T2"])
-        if row["Subject"] == "Human" and value > 0:
-            times[row["Name"].strip(), row["Tesla"]].append(value)
-    relaxation = [
-        [name, field, len(x), *(f"{q:.1f}" for q in np.percentile(x, [25, 50, 75]))]
-        for (name, field), x in sorted(times.items())
-        if len(x) >= 3
-    ]
-    _write(
-        out / "t2.csv",
-        ["resonance", "field_t", "values", "quartile_low_ms", "median_ms", "quartile_high_ms"],
-        relaxation,
-    )
 
 
 if __name__ == "__main__":

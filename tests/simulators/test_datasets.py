@@ -1,5 +1,7 @@
 """Recipes and the simulator that they make."""
 
+import pathlib
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ from mrsjax.core import BasisSet, to_spectrum
 from mrsjax.data import default_basis
 from mrsjax.io import write_basis
 from simulators.datasets import available, recipe
+from simulators.datasets.artefact_recipe import ARTEFACTS
 from simulators.datasets.recipe import parse
 from simulators.tissue.relaxation import relaxation
 
@@ -37,6 +40,24 @@ amplitudes: {table: shamaei2023}
 parameters: {metabolites: {lorentz_hz: 3}}
 artefacts:
   - scatter: {count: 5, frequency_hz: 7, phase_deg: 5, conditions: 2}
+"""
+
+
+RECEIVED = """
+name: received
+summary: coils, transients, a delay, own lines, a readout that ends early, an ADC that clips
+sampling: {points: 128, spectral_width_hz: 1200, central_frequency_mhz: 123.25}
+basis: default
+amplitudes: {table: shamaei2023}
+parameters:
+  phase: {phase_zero_deg: 30, delay_ms: 0.2}
+  metabolites: {shift_hz: 3, lorentz_hz: 4, gauss_hz: 5, own_shift_hz: {normal: [0, 2]}, own_lorentz_hz: {uniform: [0, 2]}}
+artefacts:
+  - transients: {count: 3, jump_probability: 1, motion_probability: 1}
+coils: {count: 2}
+after:
+  - truncation: {fraction: 0.7}
+  - digitiser: {headroom: 0.6, bits: 8}
 """
 
 
@@ -114,6 +135,12 @@ def test_gradients_reach_the_amplitudes(drawn):
     np.testing.assert_allclose(jax.grad(power)(1.0), numeric, rtol=1e-3)
 
 
+def test_the_page_lists_the_keys_of_every_artefact():
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "artificial-data.md").read_text()
+    for kind, (_, keys) in ARTEFACTS.items():
+        assert f"| `{kind}` | {', '.join(f'`{k}`' for k in keys)} |" in page
+
+
 @pytest.mark.parametrize("name", available())
 def test_packaged_recipes_parse(name):
     given = default_basis()
@@ -138,6 +165,39 @@ def test_edited_conditions_share_the_metabolites_and_scatter_apart():
         1j * (np.asarray(label["phase"])[..., None] + 2 * np.pi * np.asarray(label["frequency"])[..., None] * time)
     )
     np.testing.assert_allclose(sample.data, turn * np.stack([off, on]), atol=1e-3 * np.abs(off).max())
+
+
+def test_a_chain_of_receiver_and_transients_is_the_direct_sum_of_its_labels():
+    made = parse(RECEIVED, "received", basis=default_basis().select(("NAA", "Cr"))).simulator
+    sample = jax.tree.map(np.asarray, eqx.filter_jit(made.sample)(jax.random.key(4)))
+    at, labels = sample.truth["values"], sample.labels
+    assert made.dims == ("DIM_COIL", "DIM_DYN") and sample.data.shape == (2, 3, 128)
+    n, t = 128, np.arange(128) / 1200
+    width = np.pi**2 / (4 * np.log(2)) * 25
+    fid = np.zeros(n, complex)
+    for c, b, df, dl in zip(sample.truth["amplitudes"], np.asarray(made.model.groups[0].fids), at["metabolites"]["own_shift"], at["metabolites"]["own_lorentz"], strict=True):  # fmt: skip
+        fid += c * b * np.exp((2j * np.pi * (3 + df) - np.pi * (4 + dl)) * t - width * t**2)
+    f = (np.arange(n) - n // 2) * 1200 / n
+    half = fid * np.where(np.arange(n) == 0, 0.5, 1)
+    spectrum = np.array([np.sum(half * np.exp(-2j * np.pi * x * t)) for x in f])
+    spectrum = spectrum * np.exp(1j * (np.pi / 6 + 2 * np.pi * (f - float(made.model.pivot)) * 2e-4))
+    fid = np.array([np.sum(spectrum * np.exp(2j * np.pi * f * x)) for x in t]) / n
+    fid[0] *= 2
+    np.testing.assert_allclose(sample.truth["fid"], fid, atol=1e-4 * np.abs(fid).max())
+    moves = labels["transients"]
+    assert moves["jump"] != 0 and moves["moved"].all()
+    turn = np.exp(1j * (moves["phase"][:, None] + 2 * np.pi * moves["frequency"][:, None] * t))
+    seen = labels["coils"]["sensitivity"][:, None, None] * moves["size"][:, None] * turn * fid
+    assert labels["truncation"]["points"] == 90
+    seen[..., 90:] = 0
+    parts = np.stack([seen.real, seen.imag])
+    full = 0.6 * np.abs(parts).max()
+    clipped = np.clip(np.round(parts / (full / 128)) * (full / 128), -full, full)
+    apart = np.abs(np.stack([sample.data.real, sample.data.imag]) - clipped)
+    assert (
+        apart.max() < 1.01 * full / 128 and np.mean(apart > 1e-4 * full) < 0.02
+    )  # a half step may fall to either side
+    assert labels["digitiser"]["clipped"] == pytest.approx(np.mean(np.abs(parts) > full), abs=2e-3) and labels["digitiser"]["clipped"] > 0  # fmt: skip
 
 
 @pytest.mark.parametrize(

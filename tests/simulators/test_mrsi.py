@@ -7,6 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from mrsjax.data import default_basis
 from mrsjax.io import read
 from simulators.datasets import open_arrays, store
 from simulators.datasets.recipe import parse
@@ -157,6 +158,12 @@ def test_values_are_those_of_every_line(world):
     _, sample, _ = world
     at = sample.truth["values"]
     assert at["macromolecules"]["shift"] == at["metabolites"]["shift"] != 0
+
+
+def test_images_take_one_condition():
+    given = default_basis().select(("NAA", "Cr"))
+    with pytest.raises(ValueError, match="small: basis: wanted a basis of one condition"):
+        parse(SMALL, "small", basis={"off": given, "on": given})
 
 
 def test_relaxation_differs_between_tissues_and_widening_works(world):

@@ -93,6 +93,27 @@ def test_killed_and_resumed_is_byte_identical(recipe, whole, tmp_path):
     assert store.verify(out) == 3
 
 
+@pytest.mark.parametrize("place", ["manifest_of", "_write_text", "_create_arrays", "write_nifti"])
+def test_stopped_between_its_files_it_resumes(recipe, tmp_path, monkeypatch, place):
+    whole = store.write(recipe, 20, tmp_path / "whole", seed=7, shard=256)
+
+    def stopped(*given):
+        if place == "_write_text" and given[0].name != "manifest.json":
+            return plain(*given)
+        if place == "write_nifti":
+            given[1].write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    plain = getattr(store, place)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, place, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            store.write(recipe, 20, tmp_path / "part", seed=7, shard=256)
+    store.write(recipe, 20, tmp_path / "part", seed=7, shard=256)
+    assert _bytes(tmp_path / "part") == _bytes(whole) and store.verify(tmp_path / "part") == 1
+    assert (tmp_path / "part" / "first.nii.gz").read_bytes() != b"half"
+
+
 def test_two_processes_with_two_devices_each_write_the_same_bytes(whole, tmp_path):
     with socket.socket() as s:
         s.bind(("localhost", 0))
