@@ -144,3 +144,12 @@ def test_writing_leaves_only_the_file(tmp_path, make_fids, make_basis):
     io.write_basis(make_basis(), tmp_path / "b.basis")
     io.write(make_fids(), tmp_path / "c.raw")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.nii.gz", "b.basis", "c.control", "c.raw"]
+
+
+@pytest.mark.parametrize("kind", ["control", "table", "csv", "coord"])
+def test_files_of_lcmodel_that_hold_no_data_are_known(kind, samples, tmp_path):
+    path = samples[kind][0](tmp_path)
+    findings = io.check(path)
+    wanted = f"mrsjax fit --control {path} -o RESULTS" if kind == "control" else "read_lcmodel_results("
+    assert [f.topic for f in findings] == ["format", "next"] and wanted in findings[-1].fix
+    assert "LCModel" in findings[0].message and all(f.level is io.Level.OK for f in findings)
