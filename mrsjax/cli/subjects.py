@@ -11,8 +11,9 @@ from typing import Any
 
 #: Suffixes of BIDS-MRS that hold spectra to fit; `mrsref` is their water.
 SPECTRA = ("svs", "mrsi", "unloc")
-#: Files of a plain folder that are taken for data.
-_DATA = (".nii", ".nii.gz", ".raw", ".sdat", ".rda", ".txt", ".met")
+#: Files of a plain folder that are taken for data by their extension, so that a damaged one is listed; of the others that may be data, the content decides.
+_DATA = (".raw", ".sdat", ".rda", ".met", ".dat", ".7")
+_LOOKED_INTO = (".nii", ".nii.gz", ".txt", ".ima", ".dcm")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +47,12 @@ def find(inputs: Sequence[str], water: str | None) -> list[Subject]:
     plain: list[Path] = []
     datasets = [p for p in map(Path, inputs) if _is_dataset(p)]
     for given in map(Path, inputs):
-        if not given.is_dir():
+        if not given.is_dir() or _is_data(given):
             plain.append(given)
         elif given in datasets:
             found += _bids(given, given.absolute().name if len(datasets) > 1 else "")
         else:
-            files = sorted(p for p in given.rglob("*") if p.is_file() and p.name.lower().endswith(_DATA))
+            files = sorted(p for p in given.rglob("*") if _is_data(p))
             plain += [p for p in files if swap is None or not _is_water(p, swap)]
     found += _plain(plain, swap)
     if not found:
@@ -68,6 +69,34 @@ def find(inputs: Sequence[str], water: str | None) -> list[Subject]:
 
 def _is_dataset(place: Path) -> bool:
     return place.is_dir() and ((place / "dataset_description.json").is_file() or any(place.glob("sub-*/**/mrs")))
+
+
+def _is_data(path: Path) -> bool:
+    """Whether a file, or a folder that is one (Varian's), is taken for spectra: no README.txt, basis set or image."""
+    from mrsjax.io.content import read_bytes
+    from mrsjax.io.formats import FORMATS
+
+    name = path.name.lower()
+    if path.is_dir():
+        return (path / "fid").is_file() and (path / "procpar").is_file()
+    if not path.is_file() or not name.endswith(_LOOKED_INTO):
+        return path.is_file() and name.endswith(_DATA)
+    head = read_bytes(path, 16384)
+    if name.endswith((".ima", ".dcm")):  # MR Spectroscopy Storage, and Siemens' own class of objects that are no image
+        return b"1.2.840.10008.5.1.4.1.1.4.2" in head or b"1.3.12.2.1107.5.9.1" in head
+    kind = next((f for f in FORMATS if f.looks_like(path, head)), None)
+    return kind is not None and kind.read is not None and not (kind.name == "NIfTI-MRS" and _is_image(path))
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a NIfTI file holds real numbers; a damaged one may be spectra."""
+    import nibabel
+
+    try:
+        loaded: Any = nibabel.load(path)
+        return loaded.get_data_dtype().kind != "c"
+    except Exception:  # nibabel raises many kinds for damaged files
+        return False
 
 
 def _swap(text: str) -> tuple[str, str]:

@@ -54,9 +54,16 @@ def in_options(text: str, *, of_basis: bool = False) -> str:
 
 
 def next_command(fix: str, path: str, basis: str | None, given: str) -> str:
-    """The command that a "next" finding leads to: a fit with the hints that were given, or the same check with one more."""
+    """The command that a "next" finding leads to: a fit or run with the hints that were given, or the same check with one more."""
     if fix.startswith("mrsjax fit "):
         return fix.replace(" -o ", f"{given} -o ")
+    if fix.startswith("mrsjax run "):  # which knows the hints of timing only: others go into a file of their own first
+        timing = "".join(re.findall(r" --(?:te-ms|tr-s) \S+", given))
+        return (
+            fix.replace(" -o ", f"{timing} -o ")
+            if timing == given
+            else f"mrsjax convert {shlex.quote(path)} RAW.nii.gz{given}"
+        )
     if (option := re.match(r"give (--[a-z-]+(?: -?[\d.]+)?)(?:$|,)", fix)) is None:
         return fix
     if " " not in option[1] and not option[1].startswith("--conjugate"):

@@ -3,6 +3,7 @@
 In NumPy, all spectra at once and in double precision: LAPACK outside of XLA is the fastest here, and nothing is compiled.
 """
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -10,6 +11,8 @@ from mrsjax.inference.varpro import Point, Problem, Tree
 
 #: Added to the unit diagonal of matrices made in single precision, whose rounding could leave them indefinite.
 RIDGE = 5e-7
+#: Spectra whose matrices are in memory together (about 0.3 MB each).
+BLOCK = 256
 
 
 def covariance(
@@ -24,14 +27,21 @@ def covariance(
     J = d(c A)/d theta. Parameters at a bound are taken as known. With wide priors this is the Cramer-Rao bound; with informative ones its Bayesian form (van
     Trees). The parts of F are those of the fit's last accepted point: no model is evaluated here.
     """
-    p, w = np.asarray(problem.precision), np.asarray(problem.weight)
+    rows = (problem.precision, problem.weight, at, level)
+    parts = []
+    for first in range(0, len(level), BLOCK):
+        block = jax.tree.map(lambda x, first=first: np.asarray(x[first : first + BLOCK]), rows)
+        parts.append(_covariance(np.asarray(tree.lower), np.asarray(tree.upper), *block))
+    return tuple(np.concatenate(x) for x in zip(*parts, strict=True))
+
+
+def _covariance(lower, upper, p, w, at: Point, level):
     prior = w[:, :, None] * np.eye(w.shape[1])
     variance = level[:, None, None] ** 2
-    gram = (np.asarray(at.linear.gram) - p) / variance + p
-    information = (np.asarray(at.information) - prior) / variance + prior
-    cross = np.asarray(at.cross) / variance
-    theta, lower, upper = (np.asarray(x) for x in (at.theta, tree.lower, tree.upper))
-    free = (theta > lower) & (theta < upper)
+    gram = (at.linear.gram - p) / variance + p
+    information = (at.information - prior) / variance + prior
+    cross = at.cross / variance
+    free = (at.theta > lower) & (at.theta < upper)
     known = inverse(gram)  # covariance of the amplitudes were the rest known
     left = known @ cross
     inner = inverse(_masked(information - cross.swapaxes(1, 2) @ left, free))

@@ -89,6 +89,7 @@ def _values(fids: FIDs) -> list[Finding]:
     data = np.asarray(fids.spectra)
     broken = np.flatnonzero(~np.all(np.isfinite(data), axis=-1))
     empty = np.flatnonzero(np.all(data == 0, axis=-1))
+    leave = "`mrsjax process remove-outliers` leaves them out" if "DIM_DYN" in fids.dims else "leave them out"
     out = []
     for indices, what in ((broken, "hold NaN or infinite values"), (empty, "are all zero")):
         if len(indices):
@@ -98,7 +99,7 @@ def _values(fids: FIDs) -> list[Finding]:
                     level,
                     "values",
                     f"{len(indices)} of {len(data)} spectra {what} (number {_numbers(indices)})",
-                    "leave them out",
+                    leave,
                 )
             )
     good = np.setdiff1d(np.arange(len(data)), np.concatenate([broken, empty]))
@@ -116,7 +117,7 @@ def _values(fids: FIDs) -> list[Finding]:
                 Level.ERROR,
                 "values",
                 f"{len(flat)} of {len(data)} spectra are constant (number {_numbers(flat)})",
-                "leave them out",
+                leave,
             )
         )
     return out or [Finding(Level.OK, "values", "no zero, NaN or constant spectra")]
@@ -156,7 +157,7 @@ def _shape(fids: FIDs, data: np.ndarray) -> list[Finding]:
                 Level.WARNING,
                 "start",
                 f"the signal is largest at point {start}, not at the start",
-                "an echo or a digital filter's delay: cut the points before it",
+                f"an echo or a digital filter's delay: `mrsjax process truncate --first {start}` cuts the points before it",
             )
         )
     smooth = np.convolve(envelope**2, np.ones(16) / 16, mode="valid") ** 0.5

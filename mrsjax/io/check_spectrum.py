@@ -109,7 +109,12 @@ def check_spectrum(fids: FIDs) -> list[Finding]:
         out.append(Finding(Level.OK, "shift", f"NAA is at {2.008 + offset:.2f} ppm"))
     if water > 20 * metabolites:
         out.append(
-            Finding(Level.NOTE, "water", "residual water is much larger than the metabolites", "consider water removal")
+            Finding(
+                Level.NOTE,
+                "water",
+                "residual water is much larger than the metabolites",
+                "`mrsjax process remove-water` takes it away",
+            )
         )
     half = 0.5e6 / float(s.dwell_time) / float(s.central_frequency)
     low, high = float(s.ppm_ref) - half, float(s.ppm_ref) + half

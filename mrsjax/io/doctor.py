@@ -14,6 +14,8 @@ from mrsjax.io.check_data import check_fids
 from mrsjax.io.errors import FormatError, MirroredWarning
 from mrsjax.io.findings import Finding, Level, worst
 from mrsjax.io.formats import detect, read, read_basis
+from mrsjax.io.lcmodel_control import read_control
+from mrsjax.io.lcmodel_results import read_lcmodel_results
 
 
 def _refused(topic: str, error: FormatError) -> Finding:
@@ -60,6 +62,8 @@ def check(
                 return [*out, _next(path, None, out, alone=True)]
             fids = _read(path, basis, hints, out)
         except FormatError as e:
+            if not out and (known := _of_lcmodel(path)):
+                return known
             return [
                 *out,
                 _refused("format", e),
@@ -83,18 +87,38 @@ def _next(path: Any, basis: Any, findings: list[Finding], *, alone: bool = False
     name = shlex.quote(os.fspath(path))
     if alone:
         return Finding(Level.OK, "next", "usable as a basis", f"mrsjax fit DATA --basis {name} -o RESULTS")
+    raw = any(f.topic == "dims" and f.fix.startswith(("combine", "align")) for f in findings)
     if any(f.topic == "water" and f.level is Level.WARNING for f in findings):
-        return Finding(
-            Level.WARNING,
-            "next",
-            "use it as the water reference",
-            f"mrsjax fit DATA --basis BASIS --water {name} -o RESULTS",
-        )
-    if any(f.fix.startswith("combine the coils") for f in findings):
-        return Finding(
-            Level.WARNING, "next", "`mrsjax preprocess` (or `mrsjax run`) combines the coils, aligns and averages"
-        )
+        verb = "run RAW" if raw else "fit DATA"
+        command = f"mrsjax {verb} --basis BASIS --water {name} -o RESULTS"
+        return Finding(Level.WARNING, "next", "use it as the water reference", command)
     named = "BASIS" if basis is None or isinstance(basis, BasisSet) else shlex.quote(os.fspath(basis))
-    level = worst(findings)
+    level = min(worst(findings), Level.WARNING)
+    if raw:
+        message = "coils and transients are combined, aligned and averaged before the fit"
+        return Finding(level, "next", message, f"mrsjax run {name} --basis {named} -o RESULTS")
     message = "ready to fit" if level < Level.WARNING else "can be fitted; look at the warnings first"
-    return Finding(min(level, Level.WARNING), "next", message, f"mrsjax fit {name} --basis {named} -o RESULTS")
+    return Finding(level, "next", message, f"mrsjax fit {name} --basis {named} -o RESULTS")
+
+
+def _of_lcmodel(path: str | os.PathLike) -> list[Finding] | None:
+    """A file of an LCModel run that holds no data; `None` for any other."""
+    name = shlex.quote(os.fspath(path))
+    try:
+        control = read_control(path)
+        text = f"LCModel control file of {control.filraw or 'no data'}"
+        return [
+            Finding(Level.OK, "format", text),
+            Finding(Level.OK, "next", "its run can be repeated", f"mrsjax fit --control {name} -o RESULTS"),
+        ]
+    except FormatError:
+        pass
+    try:
+        found = len(read_lcmodel_results(path)[0].concentrations)
+    except FormatError:
+        return None
+    said = f"LCModel results: {found} concentrations"
+    return [
+        Finding(Level.OK, "format", said),
+        Finding(Level.OK, "next", "results, no data", f"in Python: mrsjax.io.read_lcmodel_results({name!r})"),
+    ]

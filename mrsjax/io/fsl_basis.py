@@ -16,6 +16,9 @@ from mrsjax.io.errors import FormatError
 from mrsjax.io.grid import referenced
 from mrsjax.io.hints import Hints
 
+#: Our key beside "basis", for what FSL-MRS has no place for: sequence and TE.
+SCAN = "acquisition"
+
 
 def looks_like(path: Path, head: bytes) -> bool:
     """Whether it is a folder with .json files, or a .json file with a basis in it."""
@@ -66,9 +69,9 @@ def _entry(path: Path) -> dict[str, Any]:
         raise FormatError(
             path, missing[0], found="nothing", wanted="this key of an FSL-MRS basis", fix="export it again"
         )
-    ours = content.get("provenance")
-    meta = ours if isinstance(ours, dict) else {k: v for k, v in content.items() if k != "basis"}
-    return {**entry, "meta": meta}
+    ours, scan = content.get("provenance"), content.get(SCAN)
+    meta = ours if isinstance(ours, dict) else {k: v for k, v in content.items() if k not in ("basis", SCAN)}
+    return {**entry, "meta": meta, SCAN: scan if isinstance(scan, dict) else {}}
 
 
 def read_basis(path: Path, hints: Hints) -> BasisSet:
@@ -128,9 +131,10 @@ def read_basis(path: Path, hints: Hints) -> BasisSet:
         path, dwell=("basis_dwell", dwell), frequency=("basis_centre", f0), n_points=n_points, hints=hints
     )
     width = checks.plain(entry.get("basis_width"))
+    named = entry[SCAN].get("sequence")
     origin = BasisOrigin(
-        sequence=_sequence(meta),
-        echo_time=hints.echo_time,
+        sequence=named if isinstance(named, str) else _sequence(meta),
+        echo_time=checks.echo_time(path, f"{SCAN}: echo_time_s", entry[SCAN].get("echo_time_s"), hints.echo_time),
         linewidth=width if width is not None and 0 <= width < 1e3 else None,
         source=str(path),
         header=meta,
@@ -183,6 +187,8 @@ def write_basis(basis: BasisSet, folder: Path) -> None:
         raise FormatError(
             folder, "data", found="NaN or infinite values", wanted="finite numbers", fix="simulate them again"
         )
+    about = {"sequence": basis.origin.sequence, "echo_time_s": basis.origin.echo_time}
+    scan = {k: v for k, v in about.items() if v is not None}
     for name, fid in zip(basis.names, fids, strict=True):
         entry = {
             "basis_re": np.real(fid).tolist(),
@@ -192,7 +198,7 @@ def write_basis(basis: BasisSet, folder: Path) -> None:
             "basis_width": basis.origin.linewidth,
             "basis_name": name,
         }
-        content = {"basis": entry} | (
+        content: dict[str, Any] = {"basis": entry, SCAN: scan} | (
             {"provenance": dict(basis.origin.header)} if "program" in basis.origin.header else {}
         )
         write_text(folder / f"{name}.json", json.dumps(content))

@@ -12,8 +12,7 @@ import numpy as np
 from mrsjax.analysis import Analysis
 from mrsjax.analysis.pipeline import field_strength
 from mrsjax.report.model_words import terms
-
-UNKNOWN = "not stated in the file"
+from mrsjax.report.scan import UNKNOWN, header_of, stated, volume_of_interest
 
 BIBTEX = """\
 @article{Lin2021, author = {Lin, Alexander and Andronesi, Ovidiu and Bogner, Wolfgang and others},
@@ -48,22 +47,12 @@ def _number(value: float | None, form: str, scale: float = 1.0) -> str:
     return UNKNOWN if value is None else form.format(scale * value)
 
 
-def _header(header: Mapping[str, Any], *keys: str) -> str:
-    """The first of `keys` in a header (any capitalisation), or that the file does not say."""
-    lower = {str(k).lower(): v for k, v in header.items()}
-    for key in keys:
-        value = lower.get(key.lower())
-        if value not in (None, ""):
-            return str(value)[:200]
-    return UNKNOWN
-
-
 def mrsinmrs(analysis: Analysis, run: Mapping[str, Any]) -> list[Item]:
     """The MRSinMRS table, filled with what the file and the analysis say; the rest is marked as not stated, never
     guessed.
     """
     fids, a = analysis.fids, analysis.fids.acquisition
-    s = fids.sampling
+    s, header = fids.sampling, header_of(fids)
     q = analysis.quality
     shape = ", ".join(f"{d}: {n}" for d, n in zip(fids.dims, fids.data.shape, strict=False)) or "single spectrum"
     hz, ppm = np.nanmedian(_some(q.fwhm_hz)), np.nanmedian(_some(q.fwhm_ppm))
@@ -75,23 +64,25 @@ def mrsinmrs(analysis: Analysis, run: Mapping[str, Any]) -> list[Item]:
     return [
         Item("Hardware", "Field strength", f"{field_strength(fids):.2f} T (from the frequency)"),
         Item(
-            "Hardware", "Manufacturer and model", _header(a.header, "Manufacturer", "ManufacturersModelName", "scanner")
+            "Hardware",
+            "Manufacturer and model",
+            stated(header, "Manufacturer", "ManufacturersModelName", "ModelName", "scanner", all_of_them=True),
         ),
-        Item("Hardware", "RF coils", _header(a.header, "RxCoil", "ReceiveCoilName", "TxCoil")),
-        Item(
-            "Acquisition", "Pulse sequence", a.sequence or _header(a.header, "SequenceName", "ProtocolName", "scan_id")
-        ),
-        Item("Acquisition", "Volume of interest", _header(a.header, "VOI", "BodyPartExamined")),
+        Item("Hardware", "RF coils", stated(header, "RxCoil", "ReceiveCoilName", "TxCoil")),
+        Item("Acquisition", "Pulse sequence", a.sequence or stated(header, "SequenceName", "ProtocolName", "scan_id")),
+        Item("Acquisition", "Volume of interest", volume_of_interest(fids, header)),
         Item("Acquisition", "Echo time", _number(a.echo_time, "{:g} ms", 1e3)),
         Item("Acquisition", "Repetition time", _number(a.repetition_time, "{:g} ms", 1e3)),
         Item("Acquisition", "Nucleus, frequency", f"{s.nucleus}, {1e-6 * float(s.central_frequency):.4f} MHz"),
         Item("Acquisition", "Spectral width, points", f"{1 / float(s.dwell_time):.0f} Hz, {s.n_points}"),
         Item("Acquisition", "Spectra", shape),
+        Item("Acquisition", "Averages", stated(header, "NumberOfAverages", "NumberOfTransients", "averages", "rows")),
         Item(
-            "Acquisition", "Averages", _header(a.header, "NumberOfAverages", "NumberOfTransients", "averages", "rows")
+            "Acquisition",
+            "Water suppression",
+            stated(header, "WaterSuppressionType", "WaterSuppression", "WaterSuppressed"),
         ),
-        Item("Acquisition", "Water suppression", _header(a.header, "WaterSuppression", "WaterSuppressionType")),
-        Item("Acquisition", "Shimming", _header(a.header, "ShimMethod", "ShimSetting")),
+        Item("Acquisition", "Shimming", stated(header, "ShimMethod", "ShimSetting")),
         Item("Data analysis", "Software", f"mrsjax {version}"),
         Item("Data analysis", "Deviations from defaults", deviations(run.get("options", {}))),
         Item("Data analysis", "Output measure", outputs),

@@ -11,6 +11,7 @@ import yaml
 
 from mrsjax import io
 from mrsjax.cli.entry import commands
+from mrsjax.cli.process import STEPS
 from mrsjax.cli.words import as_arguments, in_options
 from mrsjax.core import BasisSet, FIDs
 
@@ -24,9 +25,27 @@ def options_of(verb):
 
 def test_check_says_what_it_is_and_the_next_command(scans, command):
     code, stdout, _ = command("check", scans["svs"], scans["series"], "--basis", scans["basis"])
-    assert code == 0 and stdout.count("mrsjax fit ") == 2
+    assert code == 0 and f"-> mrsjax run {scans['series']} --basis {scans['basis']} -o RESULTS" in stdout
     assert "one spectrum, 512 points each" in stdout and "5 transients, 512 points each" in stdout
     assert f"-> mrsjax fit {scans['svs']} --basis {scans['basis']} -o RESULTS" in stdout
+
+
+def test_raw_files_get_a_command_that_there_is(scans, command, tmp_path):
+    """Coils and transients lead to `mrsjax run`, with the hints that it knows; others go into a file first. Every step that is named exists."""
+    sound = io.read(scans["series"])
+    data = np.stack([sound.data, 0.5j * sound.data])
+    data[:, 2] = 0.0
+    late = np.roll(data, 60, axis=-1) + 1e4 * np.exp(-np.arange(512) / 50)
+    raw, echo = tmp_path / "raw.nii.gz", tmp_path / "echo.nii.gz"
+    io.write(FIDs(data, sound.sampling, ("DIM_COIL", "DIM_DYN"), sound.acquisition), raw)
+    io.write(FIDs(np.roll(late, 60, axis=-1), sound.sampling, ("DIM_COIL", "DIM_DYN")), echo)
+    code, stdout, _ = command("check", raw, echo, "--te-ms", "31")
+    assert code == 0 and f"-> mrsjax run {raw} --basis BASIS --te-ms 31 -o RESULTS" in stdout
+    named = re.findall(r"`mrsjax process ([a-z-]+)( --[a-z]+)?", stdout)
+    assert {"remove-outliers", "truncate"} <= {n for n, _ in named}
+    for step, option in named:
+        assert step in STEPS and option.removeprefix(" --") in ("", *STEPS[step].options)
+    assert f"-> mrsjax convert {raw} RAW.nii.gz --ppm-ref 4.6\n" in command("check", raw, "--ppm-ref", "4.6")[1]
 
 
 def test_the_next_command_of_a_mirrored_file_mends_it(scans, command, tmp_path):
@@ -67,7 +86,7 @@ def test_every_hint_that_a_message_names_is_an_option():
         assert option is not None, hint
         for verb in ("check", "fit", "convert"):
             assert option[0] in options_of(verb), (hint, verb)
-    for option in set(re.findall(r"--[a-z][a-z-]+", text)) - {"--water"}:
+    for option in set(re.findall(r"--[a-z][a-z-]+", text)) - {"--water", "--control", "--first"}:  # of whole commands
         assert option in options_of("check") and option in options_of("fit")
 
 

@@ -156,3 +156,12 @@ def test_the_hint_for_several_fids_in_one_is_obeyed(tmp_path, make_fids):
     np.testing.assert_allclose(split.data[3], one.data, atol=1e-5)
     with pytest.raises(io.FormatError, match="n_points is wrong"):
         io.read(tmp_path / "a.nii", n_points=255)
+
+
+@pytest.mark.parametrize("kind", ["control", "table", "csv", "coord"])
+def test_files_of_lcmodel_that_hold_no_data_are_known(kind, samples, tmp_path):
+    path = samples[kind][0](tmp_path)
+    findings = io.check(path)
+    wanted = f"mrsjax fit --control {path} -o RESULTS" if kind == "control" else "read_lcmodel_results("
+    assert [f.topic for f in findings] == ["format", "next"] and wanted in findings[-1].fix
+    assert "LCModel" in findings[0].message and all(f.level is io.Level.OK for f in findings)

@@ -80,8 +80,7 @@ def test_basis_round_trip(tmp_path, make_basis, name, ppm_ref):
     want = make_basis(ppm_ref=4.65)
     np.testing.assert_allclose(again.select(want.names).fids, want.fids, atol=1e-6)
     assert again.origin.linewidth == pytest.approx(2.5, rel=1e-4)
-    if "." in name:
-        assert again.origin.echo_time == pytest.approx(0.035) and again.origin.sequence == "PRESS"
+    assert again.origin.echo_time == pytest.approx(0.035) and again.origin.sequence == "PRESS"
 
 
 @pytest.mark.parametrize("name, entries", [("a.nii", 3), ("a.nii.gz", 3), ("one.nii.gz", 1)])
