@@ -25,7 +25,7 @@ MISTAKES = {
     "tissue of nonsense": (["{svs}", "--basis", "{basis}", "--water", "{water}", "--tissue", "bone=1"], "'bone=1'"),
     "tissue sum": (
         ["{svs}", "--basis", "{basis}", "--water", "{water}", "--tissue", "gm=1,wm=1,csf=1"],
-        "sum of 3.000",
+        "gm + wm + csf = 1, found gm=1, wm=1, csf=1",
     ),
     "tissue map missing": (
         ["{svs}", "--basis", "{basis}", "--water", "{water}", "--tissue", "gm={nothing},wm=0,csf=0"],
