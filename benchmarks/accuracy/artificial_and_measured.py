@@ -70,7 +70,7 @@ def features(model, fids: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray
     )
     far = (ppm > 5.3) & (ppm < 6.5)
     curves = evaluate_all(model, result, fids)
-    residual, baseline, fitted = (np.asarray(x).real for x in (curves.residual, curves.baseline, curves.fit))
+    residual, baseline, fitted = (np.real(np.asarray(x)) for x in (curves.residual, curves.baseline, curves.fit))
     numbers = {
         "log SNR": np.log(naa / sd),
         "FWHM tNAA (Hz)": np.array(width),

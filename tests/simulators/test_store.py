@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -172,7 +173,8 @@ def test_a_shard_of_one_value_is_a_file(tmp_path):
     values = {
         "all": jnp.ones(3, bool), "none": jnp.zeros(3, bool), "nan": jnp.full(2, jnp.nan, jnp.float32), "low": jnp.full((), np.iinfo(np.int32).min, jnp.int32)
     }  # fmt: skip
-    out = store.write(Recipe("same", "", "", _Uniform(values)), 7, tmp_path / "same", shard=4)
+    simulator: Any = _Uniform(values)
+    out = store.write(Recipe("same", "", "", simulator), 7, tmp_path / "same", shard=4)
     assert store.verify(out) == 2
     arrays = open_arrays(out)
     for name, value in values.items():
