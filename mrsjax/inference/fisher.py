@@ -32,7 +32,8 @@ def covariance(
     for first in range(0, len(level), BLOCK):
         block = jax.tree.map(lambda x, first=first: np.asarray(x[first : first + BLOCK]), rows)
         parts.append(_covariance(np.asarray(tree.lower), np.asarray(tree.upper), *block))
-    return tuple(np.concatenate(x) for x in zip(*parts, strict=True))
+    covariances, deviations, effective = (np.concatenate(x) for x in zip(*parts, strict=True))
+    return covariances, deviations, effective
 
 
 def _covariance(lower, upper, p, w, at: Point, level):
