@@ -10,7 +10,7 @@ import pytest
 from mrsjax import io
 from mrsjax.core import Acquisition, BasisSet, FIDs, Sampling
 from mrsjax.core.basis import BasisOrigin
-from mrsjax.io.field_map import read_field_map
+from tests.io.command_line_files import FILES
 
 _ROOT = Path(__file__).parents[2]
 DWELL, F0 = 5e-4, 127.7e6
@@ -241,37 +241,6 @@ CONTROL = """ $LCMODL
 """
 
 
-def _settings(folder):
-    text = "te_ms: 30\nomit: [Ala, Gly]\npeak: tNAA\nmodel:\n  baseline: 4.0\n  window_ppm: [0.2, 4.2]\n  ratios: {GABA: 0.1}\n"
-    return _text(folder, "settings.yaml", text + "relaxation: {water: {gm: [1300, 100]}, metabolites: [1300, 200]}\n")
-
-
-def _npy(folder):
-    np.save(folder / "mask.npy", np.arange(24.0).reshape(2, 3, 4) > 7)
-    return folder / "mask.npy"
-
-
-def _image(folder):
-    import nibabel
-
-    values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
-    nibabel.save(nibabel.Nifti1Image(values, np.diag([3.0, 3, 3, 1])), folder / "map.nii")
-    (folder / "map.json").write_text('{"Units": "Hz"}')
-    return folder / "map.nii"
-
-
-def _read_settings(path):
-    from mrsjax.cli.settings import read_config
-
-    return read_config(str(path))
-
-
-def _volume(path):
-    from mrsjax.cli.inputs import volume
-
-    return volume(str(path))
-
-
 @pytest.fixture(scope="session")
 def samples(make_fids, make_basis):
     """Name -> (function that writes a small valid file into a folder, function that reads it)."""
@@ -309,10 +278,7 @@ def samples(make_fids, make_basis):
         "csv": (lambda folder: _text(folder, "out.CSV", CSV), io.read_lcmodel_results),
         "coord": (_coord, io.read_lcmodel_results),
         "control": (lambda folder: _text(folder, "a.control", CONTROL), io.read_control),
-        "settings": (_settings, _read_settings),
-        "npy_mask": (_npy, _volume),
-        "nifti_mask": (_image, _volume),
-        "field_map": (_image, read_field_map),
+        **FILES,
     }
 
 
