@@ -9,7 +9,7 @@ Transients with a drift of +-20 Hz and +-90 degrees (uniform), without and with 
 
 SNR in dB is the mean power of the metabolite FID over that of the noise in the time domain (2048 points), our reading of Ma 2022, who does not define it. Errors are those about the common
 offset of the series (median in frequency, mean in phase). CRLB: of frequency and phase with an unknown size, the metabolite signal known; with nuisance also the complex size of each nuisance line unknown, its shape
-known (root mean square over the transients). "changing" is what the pipeline decides by (`beside.changing`, limit `pipeline.CHANGING`). Published on their own simulations (studies.md rows 13, 14): MLP 0.00+-0.03 Hz, -0.11+-0.25 degrees; CNN 0.01+-0.01 Hz,
+known (root mean square over the transients). "changing" is what the pipeline decides by (`beside.changing`, limit `stages.CHANGING`). Published on their own simulations (studies.md rows 13, 14): MLP 0.00+-0.03 Hz, -0.11+-0.25 degrees; CNN 0.01+-0.01 Hz,
 0.12+-0.09 degrees at 12 dB; 0.01+-0.02 Hz, -0.07+-0.44 degrees at 1.5 dB. Row 15 (Shamaei 2022) gives no number.
 """
 

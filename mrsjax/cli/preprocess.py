@@ -49,7 +49,14 @@ def preprocess(
     DIR gets preprocessed.nii.gz, water.nii.gz (with --water), difference.nii.gz and sum.nii.gz (edited data),
     report.html and run.yaml. RAW may be a BIDS dataset: each of its spectra with its mrsref; DIR is then a derivative.
     """
-    given = {"water": water, "ecc": ecc, "edited": edited, "lipid_mask": lipid_mask, "config": config, "hints": hints}
+    given: dict[str, Any] = {
+        "water": water,
+        "ecc": ecc,
+        "edited": edited,
+        "lipid_mask": lipid_mask,
+        "config": config,
+        "hints": hints,
+    }
     if Path(raw).is_dir():
         return _dataset(raw, Path(out), given)
     process(raw, Path(out), **given)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Complex, Float
 
 from mrsjax.core import Sampling, cis, to_spectrum
@@ -43,7 +44,7 @@ def check_window(sampling: Sampling, window: tuple[float, float]) -> None:
     low, high = window
     if not low < high:
         raise ValueError(f"window: wanted (low, high) in ppm, found ({low:g}, {high:g})")
-    if isinstance(sampling.dwell_time, jax.core.Tracer):
+    if isinstance(sampling.dwell_time, Tracer):
         return
     half = 0.5e6 / float(sampling.dwell_time) / float(sampling.central_frequency)
     first, last = (float(sampling.ppm_ref) + x for x in (-half, half))
@@ -86,7 +87,7 @@ def register(
     **Raises:** `ValueError` for a limit beyond half the spectral width.
     """
     n = sampling.n_points
-    if not isinstance(sampling.dwell_time, jax.core.Tracer) and limit_hz > 0.5 / float(sampling.dwell_time):
+    if not isinstance(sampling.dwell_time, Tracer) and limit_hz > 0.5 / float(sampling.dwell_time):
         raise ValueError(
             f"limit_hz: wanted at most half the spectral width, {0.5 / float(sampling.dwell_time):g}, found {limit_hz:g}"
         )

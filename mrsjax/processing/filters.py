@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrsjax.core import FIDs, Sampling
@@ -51,14 +50,6 @@ def truncate(fids: FIDs, *, first: int = 0, last: int = 0) -> FIDs:
     if first < 0 or last < 0 or first + last > n - 2:
         raise ValueError(f"truncate: wanted 0 or more points at each end and 2 left of {n}, found {first} and {last}")
     return _with_points(fids, fids.data[..., first : n - last], n - first - last)
-
-
-def delay(fid: Complex[Array, " n"], sampling: Sampling, points: Float[Array, ""] | float) -> Complex[Array, " n"]:
-    """s(t - points * dwell_time) by Fourier interpolation, for shifts that are no whole number of points (periodic at the ends)."""
-    n = sampling.n_points
-    k = jnp.asarray(np.fft.fftfreq(n))
-    turn = jnp.exp(-2j * jnp.pi * k * points).astype(fid.dtype)
-    return jnp.fft.ifft(jnp.fft.fft(fid) * turn)
 
 
 def interpolate(fids: FIDs, factor: int) -> FIDs:

@@ -86,7 +86,8 @@ def preprocess(
     if not np.all(np.isfinite(conditions)):
         raise ValueError("data: a signal holds NaN; nothing is left")
     means = {
-        k: stages.reference_means(v.data.reshape(1, -1, sampling.n_points), sampling)[0] for k, v in references.items()
+        k: stages.reference_means(np.asarray(v.data).reshape(1, -1, sampling.n_points), sampling)[0]
+        for k, v in references.items()
     }
     conditions = _eddy(conditions, sampling, means, opt, records, notes)
     if opt.remove_water:
@@ -202,7 +203,8 @@ def _together(conditions, sampling, opt: Options, records, notes):
 
 def _combined(fids: FIDs, which: int, records) -> dict[str, FIDs]:
     conditions = np.asarray(fids.data)
-    parts = {"difference": edited.difference(conditions, which), "sum": edited.total(conditions)}
+    both = jnp.asarray(conditions)
+    parts = {"difference": edited.difference(both, which), "sum": edited.total(both)}
     words = {"difference": "Subtraction of sub-spectra", "sum": "Addition of sub-spectra"}
     about = carried(fids.acquisition, 2.0**0.5)
     for name, data in parts.items():
