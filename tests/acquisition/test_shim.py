@@ -130,6 +130,7 @@ def test_gradient_methods_find_the_same_minimum(voxel, case, solver):
         result.spread[2], exact.value, rtol=1e-4 if isinstance(solver, SequentialQuadratic) else 0.03
     )
     assert int(result.status) == ShimStatus.CONVERGED
+    assert float(result.value) == float(result.spread.min())  # the best of the starts
 
 
 def test_descent_that_still_falls_has_not_converged(voxel):
