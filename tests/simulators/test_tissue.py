@@ -97,6 +97,6 @@ def test_population_errors():
 def test_tables_are_those_of_the_script(shared_data, tmp_path):
     derive.main(shared_data / "concentration_meta_analysis", tmp_path)
     kept = {p.name: p.read_text() for p in tmp_path.glob("*.csv")}
-    assert len(kept) == 6
+    assert len(kept) == 5
     for name, text in kept.items():
         assert concentrations.resources.files("simulators.tissue").joinpath("data", name).read_text() == text
