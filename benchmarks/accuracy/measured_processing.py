@@ -3,8 +3,8 @@
 - `7t`: `svs_7t_steam_raw` (4 coils x 16 transients) through the default pipeline, beside the shipped spectrum after a common frequency and phase (registered in 0.5-4.2 ppm) and without the first point, which that lacks: r in 0.5-4.2 ppm with the
   water removed of ours alone, of both, of neither; SNR and FWHM of tNAA and tCr (`report.preprocessing.measure`, before water removal as the shipped). Then the largest SNR of NAA that any complex weights of the
   64 aligned FIDs reach, sqrt(2 p^H C^-1 p) with p their spectra at NAA's largest point and C their noise covariance in the window of `noise_window`: chosen in sample, so that it is an upper bound; and the shipped one by the same measure.
-- `single`: `svs_7t_single_transients` (64 transients of a spin echo, water not suppressed): SD of the drifts found by the default registration, alone and less the drift of the water, whose own bound is
-  far smaller, beside the Cramer-Rao bound of white noise (unknown size, the aligned mean in the window as signal); SNR of NAA (above the median of its neighbourhood) of single transients (median) and of the average, with the noise
+- `single`: `svs_7t_single_transients` (64 transients of a spin echo, water not suppressed): SD of the drifts found by the default, which takes the steady water, and by registration of the metabolites, alone
+  and less the default's, beside the Cramer-Rao bound of white noise (unknown size, the aligned mean in the window as signal); SNR of NAA (above the median of its neighbourhood) of single transients (median) and of the average, with the noise
   from what changes between neighbours (differences; an average with alternating signs), since water's foot stands in the window of noise. 8 is wanted for 64.
 - `klose`: the 12 water references of `svs_3t_philips_press35_12subjects`: FWHM, and asymmetry (difference of the half widths at half height over their sum) of water and tCr before and after the correction, phased so that the
   largest point is real.
@@ -89,21 +89,18 @@ def single(folder: Path) -> None:
     s, data = fids.sampling, jnp.asarray(fids.data)
     t, place, (low, high) = np.asarray(s.time), naa(s), Options().align_window
     default, words = stages.registration(data, s, Options())
-    water = jax.jit(lambda d: align(d, s, window=(4.2, 5.1)))(data)[1]
+    aligned, water = jax.jit(default)(data)
     print(f"64 transients at 7 T, water not suppressed; the default is: {words}")
-    print(
-        f"  water (4.2 to 5.1 ppm): SD {np.std(water.frequency):.3f} Hz, {np.rad2deg(np.std(water.phase)):.2f} degrees"
-    )
-    turns = {"as measured": data}
-    turned, drift = jax.jit(default)(data)
-    turns["aligned"] = turned
+    print(f"  drift by default: SD {np.std(water.frequency):.3f} Hz, {np.rad2deg(np.std(water.phase)):.2f} degrees")
+    turned, drift = jax.jit(lambda d: align(d, s, window=(low, high)))(data)
+    turns = {"as measured": data, "default": aligned, f"registered in {low:g} to {high:g} ppm": turned}
     signal = np.asarray(alignment.band(jnp.mean(turned, axis=0), s, (low, high)))
     noise = np.mean(np.abs(np.diff(of_window(data, s), axis=0)) ** 2) / 2
     j = np.array([2j * np.pi * t * signal, 1j * signal, signal])
     bound = np.sqrt(np.diag(np.linalg.inv(np.real(j.conj() @ j.T))) * noise / 2)[:2]
     off = np.std(drift.frequency - water.frequency), np.rad2deg(np.std(drift.phase - water.phase))
     print(
-        f"  found: SD {np.std(drift.frequency):.3f} Hz, {np.rad2deg(np.std(drift.phase)):.2f} degrees; less the water's {off[0]:.3f}, {off[1]:.2f}; bound of white noise {bound[0]:.3f}, {np.rad2deg(bound[1]):.2f}"
+        f"  in {low:g} to {high:g} ppm: SD {np.std(drift.frequency):.3f} Hz, {np.rad2deg(np.std(drift.phase)):.2f} degrees; less the default's {off[0]:.3f}, {off[1]:.2f}; bound of white noise {bound[0]:.3f}, {np.rad2deg(bound[1]):.2f}"
     )
     sign = np.where(np.arange(64) % 2, -1.0, 1.0)
     for name, x in turns.items():

@@ -54,15 +54,22 @@ def changing(
     Energies in bands of ppm do not see drifts of frequency and phase, the median no single bad transient. White noise alone gives about 1 / (2 SNR sqrt(n)).
     """
 
-    def size(parts):
-        return jnp.sqrt(
-            sum(jnp.sum(jnp.abs(jax.vmap(lambda s, w=w: band(s, sampling, w))(fids)) ** 2, -1) for w in parts)
-        )
-
-    nuisance = jnp.where(keep, size(windows), jnp.nan)
-    metabolites = jnp.nanmedian(jnp.where(keep, size((window,)), jnp.nan))
+    nuisance, metabolites = _size(fids, sampling, windows, keep), jnp.nanmedian(_size(fids, sampling, (window,), keep))
     spread = 1.4826 * jnp.nanmedian(jnp.abs(nuisance - jnp.nanmedian(nuisance)))
     return spread / jnp.maximum(metabolites, jnp.finfo(metabolites.dtype).tiny)
+
+
+def water(
+    fids: Complex[Array, "t n"], sampling: Sampling, window: tuple[float, float], keep: Bool[Array, " t"]
+) -> Float[Array, ""]:
+    """Median over transients of the water's root energy over that of the metabolites in `window`."""
+    return jnp.nanmedian(_size(fids, sampling, WINDOWS[:1], keep) / _size(fids, sampling, (window,), keep))
+
+
+def _size(fids, sampling: Sampling, windows, keep) -> Float[Array, " t"]:
+    """Root energy of each transient in some windows of ppm."""
+    energy = sum(jnp.sum(jnp.abs(jax.vmap(lambda s, w=w: band(s, sampling, w))(fids)) ** 2, -1) for w in windows)
+    return jnp.where(keep, jnp.sqrt(energy), jnp.nan)
 
 
 def shrink(

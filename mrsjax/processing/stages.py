@@ -19,6 +19,8 @@ from mrsjax.processing.record import Options, Record
 
 #: Share (`beside.changing`) of nuisance that changes between transients above which they are registered beside it: noise alone gives 0.02 at 1.5 dB.
 CHANGING = 0.1
+#: Root energy of the water over that of the metabolites above which transients are registered on the water, where it does not change: it is seen far better.
+LOUD = 5.0
 #: Voxels whose transients are worked on together.
 BATCH = 16
 
@@ -72,20 +74,23 @@ def registration(data: jnp.ndarray, sampling: Sampling, opt: Options) -> tuple[C
     limit = f"limit {opt.limit_hz:g} Hz"
     if opt.target in phasing.PEAKS:
         return lambda x: align_to_peak(x, sampling, opt.target, limit_hz=opt.limit_hz), f"fit of {opt.target}, {limit}"
-    target, low, high = Target(opt.target), *opt.align_window
-    share = None
+    target, window = Target(opt.target), opt.align_window
+    share, why = None, ""
     if opt.beside is None and not opt.robust:
-        share = float(jax.jit(lambda x: beside.changing(x, sampling, opt.align_window, usable(x)))(data))
+        share = float(jax.jit(lambda x: beside.changing(x, sampling, window, usable(x)))(data))
+        loud = float(jax.jit(lambda x: beside.water(x, sampling, window, usable(x)))(data))
+        if share <= CHANGING and window == Options.align_window and loud > LOUD:
+            window, why = beside.WINDOWS[0], f" (steady water, {loud:.0f} times the metabolites)"
     if opt.beside or (share is not None and share > CHANGING):
         lines = beside.subspace(sampling)
         run = lambda x: align(x, sampling, target=target, nuisance=lines, limit_hz=opt.limit_hz)  # noqa: E731
         why = "" if share is None else f" (changing by {100 * share:.0f} % of the metabolites)"
         return run, f"spectral registration to the {opt.target} beside changing water and lipid{why}, {limit}"
     run = lambda x: align(  # noqa: E731
-        x, sampling, target=target, window=opt.align_window, robust=opt.robust, limit_hz=opt.limit_hz
+        x, sampling, target=target, window=window, robust=opt.robust, limit_hz=opt.limit_hz
     )
     kind = "robust spectral registration" if opt.robust else "spectral registration"
-    return run, f"{kind} to the {opt.target}, {low:g} to {high:g} ppm, {limit}"
+    return run, f"{kind} to the {opt.target}, {window[0]:g} to {window[1]:g} ppm{why}, {limit}"
 
 
 def average(data: np.ndarray, sampling: Sampling, opt: Options, records: list[Record], notes: list[str], name: str):

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mrsjax.processing import align, beside
+from mrsjax.processing import Options, align, beside, stages
 
 from .signals import METABOLITES, SAMPLING, T, line, moved, noise
 
@@ -36,3 +36,16 @@ def test_a_series_with_changing_water_and_lipid_comes_near_the_bound():
     assert share(jnp.asarray(still)) < 0.1 and share(jnp.asarray(one_bad)) < 0.1 < share(data)
     with pytest.raises(ValueError, match="takes the place"):
         align(data, SAMPLING, nuisance=NUISANCE, window=(1.8, 4.2))
+
+
+def test_transients_with_steady_unsuppressed_water_are_registered_on_it():
+    rng = np.random.default_rng(6)
+    hz, phase = rng.uniform(-3, 3, 32), rng.uniform(-0.5, 0.5, 32)
+    for size, low, high, error in ((3000.0, 4.2, 5.1, 0.01), (0.0, 1.8, 4.2, 0.3)):
+        data = jnp.asarray(moved(METABOLITES + line(4.68, size, 8), hz, phase) + noise(rng, 4.0, 32))
+        run, words = stages.registration(data, SAMPLING, Options())
+        assert f"{low:g} to {high:g} ppm" in words and ("steady water" in words) == (size > 0)
+        found = jax.jit(run)(data)[1]
+        assert np.std(np.asarray(found.frequency) - hz) < error
+    words = stages.registration(jnp.asarray(data), SAMPLING, Options(align_window=(2.6, 3.4)))[1]
+    assert "2.6 to 3.4 ppm" in words
