@@ -55,7 +55,7 @@ def steam(folder: Path) -> None:
         drift = alignment.register(mine_, goal_, s)
         return done, np.asarray(alignment.correct(mine, s, drift.frequency, drift.phase))
 
-    r = lambda a, b: np.corrcoef(spectra(np.stack([a, b]))[:, inside].real)[0, 1]  # noqa: E731
+    r = lambda a, b: np.corrcoef(np.real(spectra(np.stack([a, b]))[:, inside]))[0, 1]  # noqa: E731
     dry = np.asarray(remove_peaks(jnp.asarray(theirs), BandHLSVD(s))[0])
     done, with_water = ours(theirs, remove_water=False)
     _, without = ours(dry)
@@ -66,6 +66,7 @@ def steam(folder: Path) -> None:
         pair = {p: measure(fid, s, p) for p in ("tNAA", "tCr")}
         print(f"  {name:8s}" + ", ".join(f"{p}: SNR {a:.0f}, FWHM {b:.1f} Hz" for p, (a, b) in pair.items()))
     drift = done.drift
+    assert drift is not None
     turned = jax.vmap(lambda x, f, p: alignment.correct(x, raw.sampling, f, p), in_axes=(1, 0, 0), out_axes=1)(
         jnp.asarray(raw.data), drift.frequency, drift.phase
     )
@@ -77,8 +78,8 @@ def steam(folder: Path) -> None:
     covariance = quiet @ quiet.conj().T / (quiet.shape[1] - 3)
     points = spectra(each)[:, naa(s)]
     best = np.sqrt(2 * np.real(np.einsum("ik,ij,jk->k", points.conj(), np.linalg.inv(covariance), points)).max())
-    same = np.abs(spectra(theirs)[naa(s)]).max() / np.std(of_window(theirs, s).real)
-    mine = np.abs(spectra(with_water)[naa(s)]).max() / np.std(of_window(with_water, s).real)
+    same = np.abs(spectra(theirs)[naa(s)]).max() / np.std(np.real(of_window(theirs, s)))
+    mine = np.abs(spectra(with_water)[naa(s)]).max() / np.std(np.real(of_window(with_water, s)))
     print(
         f"  NAA's largest magnitude over the SD: ours {mine:.0f}, any weights of the 64 FIDs at most {best:.0f} ({quiet.shape[1]} points of noise), shipped {same:.0f}"
     )
@@ -108,9 +109,9 @@ def single(folder: Path) -> None:
         flat = np.real(spectra(x) * np.exp(-1j * np.angle(spectra(x.mean(axis=0))[place].mean())))
         foot = lambda y: np.median(y[..., place[0] - 20 : place[-1] + 20], axis=-1)  # noqa: E731
         top = place[np.argmax(flat.mean(axis=0)[place])]
-        one = np.median(flat[:, top] - foot(flat)) / (np.std(np.diff(of_window(x, s).real, axis=0)) / 2**0.5)
+        one = np.median(flat[:, top] - foot(flat)) / (np.std(np.diff(np.real(of_window(x, s)), axis=0)) / 2**0.5)
         mean = flat.mean(axis=0)
-        averaged = (mean[top] - foot(mean)) / np.std(of_window((sign[:, None] * x).mean(axis=0), s).real)
+        averaged = (mean[top] - foot(mean)) / np.std(np.real(of_window((sign[:, None] * x).mean(axis=0), s)))
         print(f"  {name}: SNR of NAA {one:.2f} -> {averaged:.2f}, gain {averaged / one:.2f}")
 
 
@@ -120,7 +121,7 @@ def shape(fid, sampling: Sampling, window) -> tuple[float, float]:
     fid = np.where(np.arange(fid.size) == 0, 0.5, 1.0) * fid
     spectrum = np.fft.fftshift(np.fft.fft(fid, n))
     hz = np.fft.fftshift(np.fft.fftfreq(n)) / float(sampling.dwell_time)
-    ppm = np.asarray(sampling.to_ppm(hz))
+    ppm = np.asarray(sampling.to_ppm(jnp.asarray(hz)))
     inside = np.flatnonzero((ppm > window[0]) & (ppm < window[1]))
     top = inside[np.argmax(np.abs(spectrum[inside]))]
     real = np.real(spectrum * np.conj(spectrum[top])) / abs(spectrum[top])

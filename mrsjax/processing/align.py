@@ -56,7 +56,7 @@ def align(
     if robust and window is None:
         raise ValueError("window: robust registration needs a window of ppm, found none")
     good = usable(fids)
-    keep = good if keep is None else good & keep
+    chosen = jnp.asarray(good if keep is None else good & keep)
     clean = jnp.where(good[:, None], fids, 0.0)
 
     def seen(signals):
@@ -84,19 +84,19 @@ def align(
     drift = Drift(zeros, zeros)
     if not isinstance(target, Target) or target is Target.FIRST:
         first = isinstance(target, Target)
-        goal = template(seen(clean)[jnp.argmax(keep)]) if first else seen(jnp.asarray(target)[None])[0]
+        goal = template(seen(clean)[jnp.argmax(chosen)]) if first else seen(jnp.asarray(target)[None])[0]
         times = 1 if window is None or robust else 2
         drift = jax.lax.fori_loop(0, times, lambda _, drift: against(goal, drift), drift)
     else:
         make = alignment.mean_target if target is Target.MEAN else alignment.median_target
 
         def again(turn, drift):  # the loop's body is compiled once
-            typical = alignment.typical(seen(clean), keep)
-            goal = jnp.where(turn == 0, typical, make(seen(back(drift)), keep))
-            return against(template(goal, jnp.where(turn == 0, 1, jnp.sum(keep))), drift)
+            typical = alignment.typical(seen(clean), chosen)
+            goal = jnp.where(turn == 0, typical, make(seen(back(drift)), chosen))
+            return against(template(goal, jnp.where(turn == 0, 1, jnp.sum(chosen))), drift)
 
         drift = jax.lax.fori_loop(0, rounds, again, drift)
-        middle = jnp.nanmedian(jnp.where(keep, drift.frequency, jnp.nan))
+        middle = jnp.nanmedian(jnp.where(chosen, drift.frequency, jnp.nan))
         drift = Drift(drift.frequency - jnp.nan_to_num(middle), drift.phase)
     drift = Drift(jnp.where(good, drift.frequency, 0.0), jnp.where(good, alignment.wrapped(drift.phase), 0.0))
     return jnp.where(good[:, None], back(drift), fids), drift
