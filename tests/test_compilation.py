@@ -122,7 +122,7 @@ def test_programs_compile_together():
     assert len(TRACES) == 2
 
 
-def test_bound_arguments_are_those_of_a_call():
+def test_bound_arguments_are_those_of_a_call(folder):
     """The same program, with no second trace, and with the arguments bound or given."""
     whole = fresh()
     check(whole(*ARGS))

@@ -86,7 +86,13 @@ def test_every_hint_that_a_message_names_is_an_option():
         assert option is not None, hint
         for verb in ("check", "fit", "convert"):
             assert option[0] in options_of(verb), (hint, verb)
-    for option in set(re.findall(r"--[a-z][a-z-]+", text)) - {"--water", "--control", "--first"}:  # of whole commands
+    for option in set(re.findall(r"--[a-z][a-z-]+", text)) - {
+        "--water",
+        "--control",
+        "--first",
+        "--echo-difference-ms",
+        "--unit",
+    }:  # of whole commands
         assert option in options_of("check") and option in options_of("fit")
 
 

@@ -151,7 +151,7 @@ def test_values_of_ecc_with_a_reference():
 def test_values_of_align_to_a_target(target):
     clean, grain = series(5)
     done, _ = steps.run(
-        "align", FIDs(clean + grain, SAMPLING, ("DIM_DYN",)), window=(1.8, 4.2), target=target, robust=False
+        "align", FIDs(clean + grain, SAMPLING, ("DIM_DYN",)), window_ppm=(1.8, 4.2), target=target, robust=False
     )
     goal = clean[0] if target == "first" else METABOLITES
     away = np.linalg.norm(np.asarray(done.data) - goal, axis=1) / np.linalg.norm(grain, axis=1)

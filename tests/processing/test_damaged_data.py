@@ -122,12 +122,12 @@ def test_windows_that_hold_nothing_are_refused(window):
     with pytest.raises(ValueError, match=r"window: wanted"):
         preprocess(pair, options=dataclasses.replace(FEW, align=True, align_window=window, beside=False))
     with pytest.raises(ValueError, match=r"window: wanted"):
-        steps.align_transients(pair, window=window, target="mean", robust=False)
+        steps.align_transients(pair, window_ppm=window, target="mean", robust=False)
     edit = FIDs(pair.data, SAMPLING, ("DIM_EDIT",))
     with pytest.raises(ValueError, match=r"window: wanted"):
         preprocess(edit, options=dataclasses.replace(FEW, edit_window=window))
     with pytest.raises(ValueError, match=r"window: wanted"):
-        steps.align_edit(edit, window=window)
+        steps.align_edit(edit, window_ppm=window)
 
 
 def test_a_limit_beyond_the_spectrum_is_refused():

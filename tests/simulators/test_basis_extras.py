@@ -1,5 +1,8 @@
 """What is appended to a basis on request."""
 
+import json
+
+import nibabel as nib
 import numpy as np
 
 from mrsjax import io
@@ -30,9 +33,9 @@ def test_the_reference_line_is_at_zero_ppm():
 def test_a_basis_is_written_as_nifti_mrs_with_names_and_provenance(tmp_path):
     basis = spins.simulate([spins.metabolite("Cr"), reference_line()], spins.press(0.03), SAMPLING)
     io.write_basis(basis, tmp_path / "b.nii.gz")
-    back = io.read(tmp_path / "b.nii.gz")
-    assert back.dims[-1] == "DIM_USER_0" and back.acquisition.echo_time == 0.03
-    np.testing.assert_allclose(np.squeeze(back.data), basis.fids, atol=1e-12)
-    header = back.acquisition.header
-    assert header["dim_5_header"]["BasisEntry"]["Value"] == ["Cr", "TMS"]
+    back = io.read_basis(tmp_path / "b.nii.gz")
+    assert back.names == ("Cr", "TMS") and back.origin.echo_time == 0.03
+    np.testing.assert_allclose(back.fids, basis.fids, atol=1e-12)
+    header = json.loads(nib.load(tmp_path / "b.nii.gz").header.extensions[0].get_content())
+    assert header["dim_5"] == "DIM_USER_0" and header["dim_5_header"]["BasisEntry"]["Value"] == ["Cr", "TMS"]
     assert header["BasisOrigin"]["Value"]["gamma_bar_hz_per_t"] == 42.577478518e6
