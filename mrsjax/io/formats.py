@@ -64,7 +64,7 @@ FORMATS = (
         read=lcmodel_raw.read, write=lcmodel_write.write_raw,
     ),
     Format("Philips SDAT/SPAR", (".sdat", ".spar"), sdat.looks_like, read=sdat.read, halves_first_point=True),
-    Format("jMRUI text", (".txt", ".mrui"), jmrui.looks_like, read=jmrui.read, write=jmrui.write),
+    Format("jMRUI text", (".txt",), jmrui.looks_like, read=jmrui.read, write=jmrui.write),
     Format("Siemens rda", (".rda",), siemens_rda.looks_like, read=siemens_rda.read),
     Format("Varian fid", (), varian.looks_like, read=varian.read),
     Format("Osprey basis .mat", (".mat",), osprey_mat.looks_like, read_basis=osprey_mat.read_basis),
@@ -92,6 +92,9 @@ def detect(path: str | os.PathLike) -> Format:
         if not place.is_dir() and place.name.lower().endswith(candidate.suffixes):
             return candidate
     known = ", ".join(f.name for f in FORMATS)
+    if place.suffix.lower() == ".mrui":
+        found = "jMRUI's binary format"
+        raise FormatError(path, "format", found=found, wanted="jMRUI text", fix="save it from jMRUI as text (.txt)")
     raise FormatError(
         path,
         "format",

@@ -7,6 +7,7 @@ import importlib.util
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 from mrsjax.core import FIDs
@@ -64,5 +65,8 @@ def read(path: Path, hints: Hints) -> FIDs:
         data = [
             m for m in made if not any(w in m.name.lower() for w in ("_ref", "_wref", "_mm", "_noise", "_quant"))
         ] or made
+        if len(data) > 1:
+            others = ", ".join(m.name for m in data[1:])
+            warnings.warn(f"{path.name} holds {len(data)} data sets: the first was taken, not {others}", stacklevel=2)
         fids = nifti_mrs.read(data[0], hints)
     return FIDs(fids.data, fids.sampling, fids.dims, dataclasses.replace(fids.acquisition, source=str(path)))

@@ -41,3 +41,11 @@ def test_two_columns_are_enough(tmp_path, samples, make_fids):
     lines = path.read_text().split("\n")
     path.write_text("\n".join("\t".join(x.split("\t")[:2]) if x[:1] in "-0123456789" else x for x in lines))
     assert io.read(path).data == pytest.approx(make_fids(("spectrum",), (2,), n_points=32).data, abs=1e-8)
+
+
+def test_a_binary_mrui_is_neither_read_nor_made(tmp_path, make_fids):
+    (tmp_path / "a.mrui").write_bytes(bytes(200))
+    with pytest.raises(io.FormatError, match="save it from jMRUI as text"):
+        io.read(tmp_path / "a.mrui")
+    with pytest.raises(io.FormatError, match="extension"):
+        io.write(make_fids(), tmp_path / "b.mrui")

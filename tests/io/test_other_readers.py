@@ -1,6 +1,8 @@
 """SDAT, rda, Varian, Osprey, FSL-MRS, scanner raw data: numbers, arrangement, and what is refused."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,6 +205,22 @@ def test_scanner_raw_data_without_spec2nii(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     (tmp_path / "meas.dat").write_bytes(bytes(64))
     with pytest.raises(io.FormatError, match=r"pip install 'mrsjax\[vendor\]'.*spec2nii twix -e image meas.dat"):
+        io.read(tmp_path / "meas.dat")
+
+
+def test_data_sets_that_are_not_taken_are_named(tmp_path, make_fids, monkeypatch):
+    """spec2nii in place of which two files and a reference are written."""
+
+    def convert(command, **_):
+        folder = Path(command[command.index("-o") + 1])
+        for name in ("converted_a", "converted_b", "converted_ref"):
+            io.write(make_fids(), folder / f"{name}.nii.gz")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    monkeypatch.setattr("subprocess.run", convert)
+    (tmp_path / "meas.dat").write_bytes(b"twix")
+    with pytest.warns(UserWarning, match=r"meas.dat holds 2 data sets: .* not converted_b.nii.gz"):
         io.read(tmp_path / "meas.dat")
 
 
