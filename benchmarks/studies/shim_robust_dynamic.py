@@ -24,7 +24,6 @@ from mrsjax.acquisition.shimming import (
     region,
     region_of_mask,
     shim,
-    shim_each,
     stack,
 )
 
@@ -64,7 +63,7 @@ def dynamic(coils, head) -> None:
         mask = np.zeros(head.field.shape, dtype=bool)
         mask[:, :, k] = True
         regions.append(region_of_mask(head, mask, coils))
-    found = shim_each(stack(regions), coils)
+    found = shim(stack(regions), coils)
     before, after = np.asarray(found.before.sd), np.asarray(found.after.sd)
     print(
         "| slices | field SD with one shim of the head (median, worst; Hz) | with one shim a slice | status all converged |\n|---|---|---|---|"
@@ -91,10 +90,10 @@ def mrsi(coils, head) -> None:
     )
     rows = {
         "one of the plane": lambda: eqx.tree_at(
-            lambda r: r.currents, shim_each(seen, coils), jnp.broadcast_to(one, (len(pairs), len(one)))
+            lambda r: r.currents, shim(seen, coils), jnp.broadcast_to(one, (len(pairs), len(one)))
         ),
-        "least squares, each voxel": lambda: shim_each(seen, coils),
-        "inverse peak + 10 lost volume, each voxel": lambda: shim_each(
+        "least squares, each voxel": lambda: shim(seen, coils),
+        "inverse peak + 10 lost volume, each voxel": lambda: shim(
             seen, coils, InversePeak() + 10.0 * LostVolume(), starts=3
         ),
     }

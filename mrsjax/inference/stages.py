@@ -103,14 +103,9 @@ def between(
     return Problem(*parts), to_rows(values, start, len(gram)).astype(dtype), excess.astype(dtype)
 
 
-def shrinkage_of(model: SignalModel) -> Float[np.ndarray, " j"]:
-    """`Baseline.shrinkage` at the model's stiffness, on the host."""
-    baseline = model.baseline
-    return 1.0 / (1.0 + np.exp(np.asarray(baseline.log_stiffness)) * np.asarray(baseline.roughness))
-
-
 def excess_of(model: SignalModel, cost: Float[np.ndarray, " s"]) -> Float[np.ndarray, " s"]:
     """Residual over noise: square root of chi^2 for each degree of freedom, real and imaginary parts counted."""
     points = 2 * (model.window[1] - model.window[0])
-    taken = 2 * shrinkage_of(model).sum() + len(model.names)
+    baseline = model.baseline
+    taken = 2 * baseline.shrinkage(np.asarray(baseline.log_stiffness)).sum() + len(model.names)
     return np.sqrt(2.0 * cost / max(points - taken, 1.0))

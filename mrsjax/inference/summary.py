@@ -14,7 +14,7 @@ from mrsjax.core.metabolites import is_nuisance
 from mrsjax.core.parameters import from_rows
 from mrsjax.core.results import FitResult, Status
 from mrsjax.inference import fisher
-from mrsjax.inference.stages import excess_of, shrinkage_of
+from mrsjax.inference.stages import excess_of
 from mrsjax.inference.varpro import Linear, Point, Problem, State, Tree, linear_solution, single
 from mrsjax.physics.model import SignalModel
 
@@ -55,7 +55,7 @@ def result_of(model, problems, state: State, linear: Linear, noise_sd, excess, a
     # the uncertainty is for the residual that is left, never for less than the noise
     level = np.maximum(1.0 / excess, excess_of(model, misfit))
     covariance, deviations, effective = fisher.covariance(single(Tree(model)), problems, state.at, level)
-    shrinkage = shrinkage_of(model)
+    shrinkage = model.baseline.shrinkage(np.asarray(model.baseline.log_stiffness))
     unit = noise_sd * excess  # of the problems
     scale = unit[:, None]
     kept: Any = theta, linear.amplitudes, unit, problems.log_stiffness, problems.precision, problems.weight

@@ -5,6 +5,8 @@ A baseline is sum_j d_j q_j(f) with complex d and orthonormal real columns q, an
 stiffness costs nothing, and sum_j h_j is the effective dimension.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -26,9 +28,10 @@ class Baseline(eqx.Module):
     log_stiffness: Float[Array, ""]
     span_ppm: Float[Array, ""]  # no static field: another central frequency must not compile anew
 
-    def shrinkage(self, log_stiffness: Float[Array, "*s"]) -> Float[Array, "*s j"]:
-        """h_j = 1 / (1 + stiffness * roughness_j)."""
-        return 1.0 / (1.0 + jnp.exp(log_stiffness)[..., None] * self.roughness)
+    def shrinkage(self, log_stiffness: Float[Array | np.ndarray, "*s"]) -> Float[Array | np.ndarray, "*s j"]:
+        """h_j = 1 / (1 + stiffness * roughness_j); of NumPy arrays in NumPy."""
+        numbers: Any = np if isinstance(log_stiffness, np.ndarray) else jnp
+        return 1.0 / (1.0 + numbers.exp(log_stiffness)[..., None] * numbers.asarray(self.roughness))
 
     def effective_dimension(self, log_stiffness: Float[Array, "*s"]) -> Float[Array, "*s"]:
         """Effective number of (complex) parameters for each ppm of the window (Wilson 2021)."""

@@ -30,7 +30,6 @@ from mrsjax.acquisition.shimming import (
     predict,
     region,
     shim,
-    shim_each,
     stack,
     volume_kept,
 )
@@ -155,7 +154,7 @@ def test_least_squares_in_single_precision_says_that_it_converged(voxel):
 def test_many_regions_in_one_program_are_each_alone():
     regions = [region(sinus(), Cuboid([5, y, 0], [15, 15, 15]), COILS, points=n) for y, n in ((0.0, 4), (25.0, 5))]
     limits = limits_of(COILS, {"X": 2.0})
-    both = shim_each(stack(regions), COILS, limits=limits)
+    both = shim(stack(regions), COILS, limits=limits)
     for i, r in enumerate(regions):
         np.testing.assert_allclose(both.currents[i], _oracle(r, limits), rtol=1e-5, atol=1e-5)
         alone = jax.jit(predict)(r, both.currents[i])
@@ -294,7 +293,7 @@ def test_the_factor_that_shims_fits_the_currents_of_a_spectrum(voxel):
 def test_spectral_objective_beats_least_squares_on_the_spectrum(voxel):
     base = shim(voxel, COILS)
     other = region(sinus(), Cuboid([0, 20, 5], [20, 20, 20]), COILS, points=6)
-    both = shim_each(stack([voxel, other]), COILS, InversePeak(), starts=3)  # a batch is the loop
+    both = shim(stack([voxel, other]), COILS, InversePeak(), starts=3)  # a batch is the loop
     for i, r in enumerate((voxel, other)):
         peak = shim(r, COILS, InversePeak(), starts=3)
         np.testing.assert_allclose(both.spread[i], peak.spread, rtol=1e-6)
@@ -335,11 +334,11 @@ def test_bad_calls_are_one_clear_sentence(voxel):
         limits_of(COILS, {"Q": 1.0})
     with pytest.raises(ValueError, match="wanted a range that holds 0"):
         limits_of(COILS, {"X": (1.0, 2.0)})
-    for call, r in ((shim, voxel), (shim_each, stack([voxel, voxel]))):
+    for r in (voxel, stack([voxel, voxel])):
         with pytest.raises(ValueError, match="LeastSquares minimises MeanSquare only"):
-            call(r, COILS, Huber(), solver=LeastSquares())
+            shim(r, COILS, Huber(), solver=LeastSquares())
         with pytest.raises(ValueError, match="wanted maps of 4 channels, found 9"):
-            call(r, Harmonics(1))
+            shim(r, Harmonics(1))
     with pytest.raises(ValueError, match="total limit: wanted channels of one unit"):
         limits_of(COILS, total=80.0)
     assert float(limits_of(Harmonics(1), total=80.0).total) == 80.0

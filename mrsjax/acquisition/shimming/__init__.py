@@ -24,7 +24,6 @@ from mrsjax.acquisition.shimming.shim import ShimResult as ShimResult
 from mrsjax.acquisition.shimming.shim import in_words as in_words
 from mrsjax.acquisition.shimming.shim import limits_of as limits_of
 from mrsjax.acquisition.shimming.shim import shim as shim
-from mrsjax.acquisition.shimming.shim import shim_each as shim_each
 from mrsjax.acquisition.shimming.solvers import Descent as Descent
 from mrsjax.acquisition.shimming.solvers import LeastSquares as LeastSquares
 from mrsjax.acquisition.shimming.solvers import SequentialQuadratic as SequentialQuadratic

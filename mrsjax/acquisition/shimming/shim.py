@@ -1,4 +1,4 @@
-"""`shim`: field and channel maps of a voxel in, currents with a prediction out; `shim_each`: of many voxels in one program."""
+"""`shim`: field and channel maps of a voxel in, currents with a prediction out; many voxels in one program."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Solver = LeastSquares | SequentialQuadratic | Descent
 
 
 class ShimResult(eqx.Module):
-    """Currents and what they do; of `shim_each` with a leading axis over regions.
+    """Currents and what they do; of a batch with a leading axis over regions.
 
     - `currents` (k,) in `units`, channels `names`; the channel "frequency" (Hz) is the field that a change of the carrier has to take away: the
       carrier moves by minus its value.
@@ -108,11 +108,12 @@ def shim(
     spread: float = 8.0,
     seed: int = 0,
 ) -> ShimResult:
-    """Optimises the currents of one voxel.
+    """Optimises the currents of one voxel, or those of each region of a batch: dynamic shimming of slices or of the voxels of an MRSI, in one program
+    vmapped over regions and starts.
 
     **Arguments:**
 
-    - `region`: of `region` or `region_of_mask`, made with the same `coils`.
+    - `region`: of `region` or `region_of_mask`, made with the same `coils`; or several of them by `region.stack`: the `ShimResult` has a leading axis then.
     - `objective`: what to make small; None: `MeanSquare`.
     - `limits`: of `limits_of`; None: free.
     - `solver`: None: `LeastSquares` for `MeanSquare`, else `SequentialQuadratic`.
@@ -121,27 +122,8 @@ def shim(
 
     **Raises:** `ValueError` when `LeastSquares` is asked to solve another objective, or region and coils do not fit.
     """
-    alone = jax.tree.map(lambda x: jnp.asarray(x)[None], region)
-    result = shim_each(alone, coils, objective, limits=limits, solver=solver, starts=starts, spread=spread, seed=seed)
-    return jax.tree.map(lambda x: x[0], result)
-
-
-def shim_each(
-    regions: Region,
-    coils: Coils,
-    objective: Objective | None = None,
-    *,
-    limits: Limits | None = None,
-    solver: Solver | None = None,
-    starts: int = 4,
-    spread: float = 8.0,
-    seed: int = 0,
-) -> ShimResult:
-    """Dynamic shimming: one set of currents for each region of a batch (`region.stack`), slices or voxels of an MRSI, in one program vmapped over
-    regions and starts.
-
-    Arguments and errors as of `shim`. Returns a `ShimResult` with a leading axis.
-    """
+    alone = region.maps.ndim == 2
+    regions = jax.tree.map(lambda x: jnp.asarray(x)[None], region) if alone else region
     objective = MeanSquare() if objective is None else objective
     limits = limits_of(coils) if limits is None else limits
     if regions.maps.ndim != 3 or regions.maps.shape[2] != len(coils.names):
@@ -160,7 +142,8 @@ def shim_each(
     else:
         begin = _begin(regions, limits, starts, spread, jax.random.key(seed))
         found, values = _best(objective, regions, begin, limits, solver)
-    return _describe(objective, regions, found, values, limits, (coils.names, coils.units))
+    result = _describe(objective, regions, found, values, limits, (coils.names, coils.units))
+    return jax.tree.map(lambda x: x[0], result) if alone else result
 
 
 @eqx.filter_jit
