@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -239,7 +238,7 @@ def _curves_and_quality(model, result: FitResult, spectra, fids: FIDs, peak: str
     of_quality = {"ppm": curves.ppm, "fit": curves.fit, "baseline": curves.baseline, "residual": curves.residual}
     # A shift of the reference frequency moves the peak out of its window.
     shift = 1e6 * np.asarray(result.parameters.get("metabolites.shift", 0.0)) / float(fids.sampling.central_frequency)
-    whole = np.asarray(to_spectrum(jnp.asarray(spectra)))
+    whole = to_spectrum(spectra)
     quality = assess(whole, fids.sampling, of_quality | {"component": component}, peak, shift_ppm=shift)
     real = lambda x: np.real(x).astype(np.float32)  # noqa: E731
     shown = (real(curves.data), real(curves.fit), real(curves.baseline), real(curves.residual), real(curves.components))

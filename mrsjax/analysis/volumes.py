@@ -86,7 +86,7 @@ def curve_fids(analysis: Analysis) -> dict[str, FIDs]:
 
 
 def _signal(spectra) -> np.ndarray:
-    return np.asarray(to_fid(spectra)).astype(np.complex64)
+    return to_fid(spectra).astype(np.complex64)
 
 
 def _without_dims(header) -> dict:

@@ -225,7 +225,6 @@ def plot(path: Path, out: Path, ppm: tuple[float, float], linewidth_hz: float):
     from mrsjax.cli.console import start_jax
 
     start_jax()
-    import jax.numpy as jnp
     import numpy as np
     import plotly.graph_objects as go
 
@@ -234,7 +233,7 @@ def plot(path: Path, out: Path, ppm: tuple[float, float], linewidth_hz: float):
 
     found = io.read_basis(path)
     decay = np.exp(-np.pi * linewidth_hz * np.asarray(found.sampling.time))
-    spectra = np.asarray(jnp.real(to_spectrum(jnp.asarray(found.fids * decay))))
+    spectra = np.real(to_spectrum(np.asarray(found.fids) * decay))
     axis = np.asarray(found.sampling.ppm)
     inside = (axis >= min(ppm)) & (axis <= max(ppm))
     figure = go.Figure()

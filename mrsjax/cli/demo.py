@@ -99,7 +99,7 @@ def simulated():
     clean = np.asarray(model.signal(values, jnp.asarray(amounts / np.asarray(scale))))
 
     rng = np.random.default_rng(2026)
-    height = np.abs(np.asarray(to_spectrum(jnp.asarray(clean)))).max()
+    height = np.abs(to_spectrum(np.asarray(clean))).max()
     noise = height / 100 * (rng.normal(size=clean.shape) + 1j * rng.normal(size=clean.shape))
     time = np.asarray(sampling.time)
     eddy = np.exp(1j * (0.5 + 0.8 * np.exp(-time / 0.03)))

@@ -9,20 +9,32 @@ offset of s(0)/2 (Otting et al. 1986). The factor N**-1/2 makes the pair unitary
 in both domains.
 """
 
+from typing import TypeVar
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Complex, Float
 
+T = TypeVar("T", np.ndarray, Array)
 
-def to_spectrum(fid: Complex[Array, "*batch n"]) -> Complex[Array, "*batch n"]:
-    """Spectrum of a FID (last axis), frequency ascending; see the module docstring for the equation."""
+
+def to_spectrum(fid: Complex[T, "*batch n"]) -> Complex[T, "*batch n"]:
+    """Spectrum of a FID (last axis), frequency ascending; see the module docstring for the equation. Of a NumPy array in NumPy."""
+    if isinstance(fid, np.ndarray):
+        halved = np.array(fid, np.result_type(fid.dtype, np.complex64))
+        halved[..., 0] *= 0.5
+        return np.fft.fftshift(np.fft.fft(halved, norm="ortho").astype(halved.dtype), axes=-1)
     fid = jnp.asarray(fid).at[..., 0].multiply(0.5)
     return jnp.fft.fftshift(jnp.fft.fft(fid, norm="ortho"), axes=-1)
 
 
-def to_fid(spectrum: Complex[Array, "*batch n"]) -> Complex[Array, "*batch n"]:
-    """FID of a spectrum: the exact inverse of `to_spectrum`."""
+def to_fid(spectrum: Complex[T, "*batch n"]) -> Complex[T, "*batch n"]:
+    """FID of a spectrum: the exact inverse of `to_spectrum`. Of a NumPy array in NumPy."""
+    if isinstance(spectrum, np.ndarray):
+        whole = np.fft.ifft(np.fft.ifftshift(spectrum, axes=-1), norm="ortho")
+        whole[..., 0] *= 2.0
+        return whole.astype(np.result_type(spectrum.dtype, np.complex64))
     fid = jnp.fft.ifft(jnp.fft.ifftshift(jnp.asarray(spectrum), axes=-1), norm="ortho")
     return fid.at[..., 0].multiply(2.0)
 

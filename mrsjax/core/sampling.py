@@ -1,7 +1,10 @@
 """When and at which frequencies a signal was sampled: every axis of the project is made here."""
 
 import equinox as eqx
+import jax
+import jax.core
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from mrsjax.core.constants import PPM_REF_WATER
@@ -10,6 +13,13 @@ from mrsjax.core.constants import PPM_REF_WATER
 def _real(x) -> Float[Array, "..."]:
     """A float array of JAX's default width: a fixed dtype, never weakly typed, so that a new value does not retrace."""
     return jnp.asarray(x, dtype=jnp.result_type(float))
+
+
+def _computed(function, *constants) -> Float[Array, "..."]:
+    """`function(numpy, *constants)` of known numbers in NumPy: nothing to compile, and double precision before the cast; of traced ones in JAX."""
+    if any(isinstance(c, jax.core.Tracer) for c in constants):
+        return function(jnp, *constants)
+    return jnp.asarray(function(np, *(np.asarray(c, float) for c in constants)), jnp.result_type(*constants))
 
 
 class Sampling(eqx.Module):
@@ -48,12 +58,13 @@ class Sampling(eqx.Module):
     @property
     def time(self) -> Float[Array, " n"]:
         """Sample times, s."""
-        return jnp.arange(self.n_points) * self.dwell_time
+        return _computed(lambda numbers, dwell: numbers.arange(self.n_points) * dwell, self.dwell_time)
 
     @property
     def frequency(self) -> Float[Array, " n"]:
         """Frequencies, ascending, Hz."""
-        return (jnp.arange(self.n_points) - self.n_points // 2) / (self.n_points * self.dwell_time)
+        n = self.n_points
+        return _computed(lambda numbers, dwell: (numbers.arange(n) - n // 2) / (n * dwell), self.dwell_time)
 
     @property
     def ppm(self) -> Float[Array, " n"]:
@@ -62,8 +73,10 @@ class Sampling(eqx.Module):
 
     def to_ppm(self, frequency: Float[Array, "*s"]) -> Float[Array, "*s"]:
         """Chemical shift (ppm) at a frequency (Hz)."""
-        return self.ppm_ref + 1e6 * frequency / self.central_frequency
+        return _computed(
+            lambda _, f, center, ref: ref + 1e6 * f / center, frequency, self.central_frequency, self.ppm_ref
+        )
 
     def to_hz(self, ppm: Float[ArrayLike, "*s"]) -> Float[Array, "*s"]:
         """Frequency (Hz) of a chemical shift (ppm)."""
-        return (_real(ppm) - self.ppm_ref) * 1e-6 * self.central_frequency
+        return _computed(lambda _, p, center, ref: (p - ref) * 1e-6 * center, ppm, self.central_frequency, self.ppm_ref)

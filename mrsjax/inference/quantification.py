@@ -205,7 +205,7 @@ def _scale_by_water(quantities: Quantities, parts, result: FitResult, water: Wat
     )
     molal, molar = (
         np.asarray(x)
-        for x in jax.vmap(water_scale, in_axes=(0, None, 0, None, None))(
+        for x in jax.jit(jax.vmap(water_scale, in_axes=(0, None, 0, None, None)))(
             jnp.asarray(amplitude),
             jnp.asarray(proton.value),
             jnp.asarray(fractions),

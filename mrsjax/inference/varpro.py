@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.core
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Complex, Float, Int
 
@@ -77,9 +79,16 @@ class Tree(eqx.Module):
 
 
 def single(tree):
-    """Floating leaves in single precision."""
-    to = {jnp.dtype("float64"): jnp.float32, jnp.dtype("complex128"): jnp.complex64}
-    return jax.tree.map(lambda x: x.astype(to.get(x.dtype, x.dtype)) if hasattr(x, "dtype") else x, tree)
+    """Floating leaves in single precision; known ones are converted by NumPy, which has nothing to compile."""
+    to = {np.dtype("float64"): np.float32, np.dtype("complex128"): np.complex64}
+
+    def cast(x):
+        if not hasattr(x, "dtype") or x.dtype not in to:
+            return x
+        known = isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer)
+        return jnp.asarray(np.asarray(x).astype(to[x.dtype])) if known else x.astype(to[x.dtype])
+
+    return jax.tree.map(cast, tree)
 
 
 def stacked(rows: Complex[Array, "r k"]) -> Float[Array, "r 2k"]:

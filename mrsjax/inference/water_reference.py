@@ -13,6 +13,7 @@ from jaxtyping import Array, Complex, Float
 from scipy.optimize import least_squares
 
 from mrsjax.core import BasisSet
+from mrsjax.core.compilation import jit
 from mrsjax.core.metabolites import canonical
 from mrsjax.inference.linalg import solve
 
@@ -68,7 +69,10 @@ def water_amplitude(
     return jnp.where(valid, amplitude, jnp.nan), jnp.where(valid, sd, jnp.nan)
 
 
-water_amplitudes = jax.vmap(water_amplitude)
+@jit
+def water_amplitudes(fids: Complex[Array, "s n"]) -> tuple[Float[Array, " s"], Float[Array, " s"]]:
+    """`water_amplitude` of many FIDs, one program."""
+    return jax.vmap(water_amplitude)(fids)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,11 +5,10 @@ from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex
+from jaxtyping import Complex
 
 from mrsjax.core.basis import BasisSet
 from mrsjax.core.constants import PPM_REF_WATER
-from mrsjax.core.fourier import exponentials
 from mrsjax.core.metabolites import SUMS, canonical, is_nuisance
 from mrsjax.core.sampling import Sampling
 from mrsjax.physics import baseline as baselines
@@ -73,19 +72,20 @@ def default_model(
     nuisance = tuple(n for n in basis.names if is_nuisance(n))
     if not metabolites:
         raise ValueError(f"basis: wanted at least one metabolite, found {', '.join(basis.names)}")
-    fids = jnp.asarray(basis.select(metabolites).fids)
+    responses = dict(zip(basis.names, np.asarray(basis.fids), strict=True))
+    fids = np.stack([responses[n] for n in metabolites])
     offset = basis_offset(basis)
     given = macromolecules == "basis" and any(n.lower().startswith("-cr") for n in nuisance)
     correction = None if given or creatine_ch2 <= 0 else _creatine_ch2(metabolites, fids, sampling, offset)
     if correction is not None:
-        metabolites, fids = (*metabolites, "-CrCH2"), jnp.concatenate([fids, correction[None]])
+        metabolites, fids = (*metabolites, "-CrCH2"), np.concatenate([fids, correction[None]])
     m = len(metabolites)
     own = OwnLine(
         shift_sd=np.full(m, own_shift) if own_shift > 0 else None,
         lorentz_sd=np.full(m, own_width) if own_width > 0 else None,
     )
-    groups = [Group(fids, _lineshape(lineshape), own, "metabolites", metabolites)]
-    norm = float(np.median(np.abs(np.asarray(fids)[:, 0])))
+    groups = [Group(jnp.asarray(fids), _lineshape(lineshape), own, "metabolites", metabolites)]
+    norm = float(np.median(np.abs(fids[:, 0])))
     if macromolecules == "parametric":
         groups.append(_peaks("macromolecules", MACROMOLECULES, sampling, offset, norm))
     elif macromolecules == "basis":
@@ -93,7 +93,17 @@ def default_model(
             raise ValueError(f"macromolecules: the basis has no MM or lipid entry, only {', '.join(basis.names)}")
         own = OwnLine(shift_sd=np.full(len(nuisance), 2.0))
         line = Lorentz() * Gauss(start=4.0)
-        groups.append(Group(jnp.asarray(basis.select(nuisance).fids), line, own, "macromolecules", nuisance, 2.0, 12.0))
+        groups.append(
+            Group(
+                jnp.asarray(np.stack([responses[n] for n in nuisance])),
+                line,
+                own,
+                "macromolecules",
+                nuisance,
+                2.0,
+                12.0,
+            )
+        )
     elif macromolecules != "off":
         raise ValueError(f"macromolecules: wanted parametric, basis or off, found {macromolecules!r}")
     if lipids:
@@ -146,13 +156,14 @@ def _peaks(name: str, peaks: tuple[Peak, ...], sampling: Sampling, offset: float
     return Group(fids, line, own, name, tuple(p.name for p in peaks), 2.0, 30.0)
 
 
-def _creatine_ch2(names, fids, sampling: Sampling, offset: float) -> Complex[Array, " n"] | None:
+def _creatine_ch2(names, fids, sampling: Sampling, offset: float) -> Complex[np.ndarray, " n"] | None:
     """Minus the CH2 singlet of creatine: two of its five visible protons, which a water suppression can weaken. None without creatine."""
     creatine = [i for i, n in enumerate(names) if canonical(n) in SUMS["tCr"]]
     if not creatine:
         return None
-    shift = sampling.to_hz(CREATINE_CH2 + offset)
-    return -0.4 * fids[creatine[0], 0] * exponentials(2j * jnp.pi * shift, sampling.dwell_time, sampling.n_points)
+    shift = float(sampling.to_hz(CREATINE_CH2 + offset))
+    time = np.arange(sampling.n_points) * float(sampling.dwell_time)
+    return -0.4 * fids[creatine[0], 0] * np.exp(2j * np.pi * shift * time)
 
 
 def _ratios(

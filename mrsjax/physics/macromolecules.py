@@ -53,11 +53,11 @@ LANDMARKS = {"NAA": 2.008, "Cr": 3.027, "PCr": 3.029}
 
 def peak_fids(peaks: tuple[Peak, ...], sampling: Sampling, offset_ppm: float = 0.0) -> Complex[Array, "p n"]:
     """FIDs of Gaussian lines, area = first point."""
-    shift = jnp.array([sampling.to_hz(p.ppm + offset_ppm) for p in peaks])
+    shift = np.asarray(sampling.to_hz(np.array([p.ppm for p in peaks]) + offset_ppm), float)
     q = squared_widths(peaks, sampling)
-    area = jnp.array([p.area for p in peaks])
-    t = sampling.time
-    return area[:, None] * jnp.exp(2j * jnp.pi * shift[:, None] * t - GAUSS_RATE * q[:, None] * t**2)
+    area = np.array([p.area for p in peaks])
+    t = np.arange(sampling.n_points) * float(sampling.dwell_time)
+    return jnp.asarray(area[:, None] * np.exp(2j * np.pi * shift[:, None] * t - GAUSS_RATE * q[:, None] * t**2))
 
 
 def squared_widths(peaks: tuple[Peak, ...], sampling: Sampling) -> Float[np.ndarray, " p"]:
@@ -75,7 +75,7 @@ def basis_offset(basis: BasisSet) -> float:
         near = np.flatnonzero(np.abs(ppm - wanted) < 0.12)
         if len(near) < 3:
             continue
-        size = np.abs(np.asarray(to_spectrum(jnp.asarray(fid))))[near]
+        size = np.abs(to_spectrum(fid))[near]
         top = int(np.argmax(size))
         if 0 < top < len(near) - 1:
             a, b, c = size[top - 1 : top + 2]

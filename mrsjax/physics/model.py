@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
@@ -94,13 +95,8 @@ class SignalModel(eqx.Module):
         )
 
     def signal(self, values: Values, amplitudes: Float[Array, " m"]) -> Complex[Array, " n"]:
-        """The whole FID without baseline: what the simulator and a decoder return."""
-        total = self._common(values) * sum(
-            group.signal(values[group.name], c, self.sampling)
-            for group, c in zip(self.groups, self._split(amplitudes), strict=True)
-        )
-        phase = self.phase(values["phase"], self.sampling.frequency, self.pivot)
-        return to_fid(phase * to_spectrum(total))
+        """The whole FID without baseline: what the simulator and a decoder return. One program, also where it is called alone."""
+        return _signal(self, jax.tree.map(jnp.asarray, values), jnp.asarray(amplitudes))
 
     def spectrum(self, values: Values, amplitudes: Float[Array, " m"]) -> Complex[Array, " k"]:
         """The spectrum in the fit window without baseline."""
@@ -203,3 +199,13 @@ def window_of(sampling: Sampling, low: float, high: float) -> tuple[int, int]:
             f"window: {low} to {high} ppm holds {len(inside)} points of a spectrum from {ppm[0]:.2f} to {ppm[-1]:.2f} ppm"
         )
     return int(inside[0]), int(inside[-1]) + 1
+
+
+@eqx.filter_jit
+def _signal(model: SignalModel, values: Values, amplitudes: Float[Array, " m"]) -> Complex[Array, " n"]:
+    total = model._common(values) * sum(
+        group.signal(values[group.name], c, model.sampling)
+        for group, c in zip(model.groups, model._split(amplitudes), strict=True)
+    )
+    phase = model.phase(values["phase"], model.sampling.frequency, model.pivot)
+    return to_fid(phase * to_spectrum(total))

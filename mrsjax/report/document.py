@@ -170,16 +170,10 @@ def _payload(analysis: Analysis, files: Mapping[str, str]) -> dict[str, Any]:
 
 def _basis(analysis: Analysis) -> dict[str, Any]:
     """Basis spectra on the fit window, each divided by its largest value."""
-    spectra = np.real(np.asarray(to_spectrum(_array(analysis.basis.fids))))
+    spectra = np.real(to_spectrum(np.asarray(analysis.basis.fids)))
     ppm = np.asarray(analysis.basis.sampling.ppm)
     inside = (ppm >= analysis.curves.ppm.min()) & (ppm <= analysis.curves.ppm.max())
     shown = spectra[:, inside]
     top = np.abs(shown).max(axis=1, keepdims=True)
     shown = shown / np.where(top > 0, top, 1)
     return {"names": list(analysis.basis.names), "ppm": pack_numbers(ppm[inside]), "curves": pack_curves(shown)}
-
-
-def _array(x):
-    import jax.numpy as jnp
-
-    return jnp.asarray(x)

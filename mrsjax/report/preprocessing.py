@@ -34,10 +34,9 @@ class StepQuality:
 
 def _turn(fid: np.ndarray, sampling: Sampling, peak: str = "tNAA") -> complex:
     """The phase factor that makes the largest point of a resonance real."""
-    import jax.numpy as jnp
 
     ppm, (low, high) = np.asarray(sampling.ppm), RESONANCES[peak]
-    near = np.asarray(to_spectrum(jnp.asarray(fid)))[(ppm >= low) & (ppm <= high)]
+    near = to_spectrum(np.asarray(fid))[(ppm >= low) & (ppm <= high)]
     top = near[np.argmax(np.abs(near))]
     return complex(np.conj(top) / max(abs(top), 1e-300))
 
@@ -49,7 +48,7 @@ def measure(fid: np.ndarray, sampling: Sampling, peak: str = "tNAA") -> tuple[fl
     ppm = np.asarray(sampling.ppm)
     low, high = RESONANCES[peak]
     inside = (ppm >= low) & (ppm <= high)
-    spectrum = np.asarray(to_spectrum(jnp.asarray(fid))) * _turn(fid, sampling, peak)
+    spectrum = to_spectrum(np.asarray(fid)) * _turn(fid, sampling, peak)
     window = noise_window(sampling)
     quiet = (ppm >= window.low) & (ppm <= window.high)
     sigma = noise_sd(jnp.asarray(spectrum), quiet)
@@ -69,13 +68,12 @@ def qualities(done: Preprocessed) -> list[StepQuality]:
 
 def _pictures(record: Record, sampling: Sampling) -> dict[str, Any]:
     """Real parts before and after a step, both in the phase that makes tNAA real after it, and the range of the metabolites: water beside them is cut off."""
-    import jax.numpy as jnp
 
     ppm = np.asarray(sampling.ppm)
     shown = (ppm >= SHOWN[0]) & (ppm <= SHOWN[1])
     metabolites = (ppm[shown] >= METABOLITES[0]) & (ppm[shown] <= METABOLITES[1])
     turn = _turn(record.after, sampling)
-    pair = [np.real(np.asarray(to_spectrum(jnp.asarray(x * turn))))[shown] for x in (record.before, record.after)]
+    pair = [np.real(to_spectrum(np.asarray(x * turn)))[shown] for x in (record.before, record.after)]
     inside = np.concatenate([x[metabolites] for x in pair])
     low, high = float(np.min(inside)), float(np.max(inside))
     margin = 0.08 * (high - low)
