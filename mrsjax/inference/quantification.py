@@ -52,6 +52,8 @@ TAKEN_OVER = "taken from the metabolite scan"
 class Tissue(eqx.Module):
     """Volume fractions of grey matter, white matter and CSF in each voxel, last axis `(gm, wm, csf)`.
 
+    A voxel of which nothing is known has NaN in all three, and gets no concentrations.
+
     **Raises:** `ValueError` for negative fractions or a sum further than 0.02 from 1 (rounding is rescaled away).
     """
 
@@ -60,7 +62,7 @@ class Tissue(eqx.Module):
     def __init__(self, gm, wm, csf):
         parts = np.stack(np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (gm, wm, csf))), axis=-1)
         total = parts.sum(axis=-1)
-        wrong = ~(np.all(parts >= 0, axis=-1) & (np.abs(total - 1) <= 0.02))
+        wrong = ~(np.all(parts >= 0, axis=-1) & (np.abs(total - 1) <= 0.02) | np.isnan(parts).all(axis=-1))
         if wrong.any():
             gm, wm, csf = parts[wrong][0]
             count = f" in {wrong.sum()} of {wrong.size} voxels, first" if wrong.size > 1 else ""
@@ -254,7 +256,8 @@ def _constants_used(
     for index, name in enumerate(TISSUES):
         values = np.asarray(tissue.fractions)[..., index]
         label = f"volume fraction {name}" + (" (mean over voxels)" if values.size > 1 else "")
-        out.append(Constant(label, float(values.mean()), "1", "given"))
+        known = values[np.isfinite(values)]
+        out.append(Constant(label, float(known.mean()) if known.size else np.nan, "1", "given"))
     for name, times in table.water.items():
         out.append(Constant(f"T1 of water, {name}", times.t1 * 1e3, "ms", times.source))
         out.append(Constant(f"T2 of water, {name}", times.t2 * 1e3, "ms", times.source))
@@ -290,15 +293,28 @@ def _assumptions(proton, water: WaterReference) -> tuple[str, ...]:
     return tuple(out)
 
 
+#: T1 and T2 (s) outside of these have the wrong unit.
+POSSIBLE_TIMES = ((0.05, 20.0), (0.005, 5.0))
+
+
 def user_table(
     field_strength: float, water: Mapping[str, tuple[float, float]], metabolites: tuple[float, float]
 ) -> RelaxationTable:
-    """A table of the user's own: `water` tissue -> (T1, T2) s; `metabolites` one (T1, T2) s for all of them."""
+    """A table of the user's own: `water` tissue -> (T1, T2) s; `metabolites` one (T1, T2) s for all of them.
+
+    **Raises:** `ValueError` for a tissue without times, or times that no tissue has (outside `POSSIBLE_TIMES`).
+    """
     from mrsjax.physics.relaxation import Times
 
     missing = [t for t in TISSUES if t not in water]
     if missing:
         raise ValueError(f"water: wanted (T1, T2) for {', '.join(TISSUES)}, {', '.join(missing)} missing")
+    for name, pair in {**water, "metabolites": metabolites}.items():
+        for time, value, (low, high) in zip(("T1", "T2"), pair, POSSIBLE_TIMES, strict=True):
+            if not low <= value <= high:
+                raise ValueError(
+                    f"{name}: wanted {time} of {1e3 * low:g} to {1e3 * high:g} ms, found {1e3 * value:g} ms; another unit?"
+                )
     other = Times(*metabolites, "given by the user")
     return RelaxationTable(
         field_strength, {t: Times(*water[t], "given by the user") for t in TISSUES}, {}, (other, other)
