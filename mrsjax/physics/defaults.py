@@ -19,7 +19,7 @@ from mrsjax.physics.lineshape import FreeLine, Gauss, Lineshape, Lorentz
 from mrsjax.physics.macromolecules import LIPIDS, MACROMOLECULES, Peak, basis_offset, peak_fids, squared_widths
 from mrsjax.physics.model import SignalModel, window_of
 from mrsjax.physics.phase import Phase
-from mrsjax.physics.ratios import RatioPrior, ratio_prior, zero_prior
+from mrsjax.physics.ratios import PUBLISHED, RatioPrior, ratio_prior, zero_prior
 
 #: Effective baseline dimension for each ppm behind the names of a stiffness.
 STIFFNESS = {"stiff": 1.5, "default": 4.0, "flexible": 6.0}
@@ -46,7 +46,7 @@ def default_model(
     own_width: float = 0.15,
     water_tails: int = 2,
     creatine_ch2: float = 0.3,
-    ratios: Mapping[str, float] | None = None,
+    ratios: Mapping[str, float] | Literal["published"] | None = None,
     factors: tuple[Factor, ...] = (),
 ) -> SignalModel:
     """Model of a short-TE brain spectrum for a basis.
@@ -63,7 +63,8 @@ def default_model(
     - `water_tails`: order of the expansion of the residual water's tail inside the window; 0: none.
     - `creatine_ch2`: standard deviation of the CH2 singlet of creatine at 3.9 ppm that a water suppression has taken away, relative to tCr: a component
       "-CrCH2", as LCModel has it; 0: none.
-    - `ratios`: soft priors on concentration ratios, name (or an alias) -> amplitude relative to tCr (Cr + PCr), relative spread 1/2; None: none.
+    - `ratios`: soft priors on concentration ratios, name (or an alias) -> amplitude relative to tCr (Cr + PCr), relative spread 1/2; "published": those
+      of `physics.ratios.PUBLISHED` that the basis has; None: none.
 
     **Raises:** `ValueError` when a choice is unknown or the basis does not fit the sampling.
     """
@@ -154,7 +155,9 @@ def _creatine_ch2(names, fids, sampling: Sampling, offset: float) -> Complex[Arr
     return -0.4 * fids[creatine[0], 0] * exponentials(2j * jnp.pi * shift, sampling.dwell_time, sampling.n_points)
 
 
-def _ratios(groups: list[Group], ratios: Mapping[str, float] | None, creatine_ch2: float) -> tuple[RatioPrior, ...]:
+def _ratios(
+    groups: list[Group], ratios: Mapping[str, float] | str | None, creatine_ch2: float
+) -> tuple[RatioPrior, ...]:
     """Ratios of the parametric macromolecules among themselves (their areas are in the FIDs), and those asked for."""
     names = tuple(n for g in groups for n in g.names)
     parametric = tuple(p.name for p in MACROMOLECULES if p.name in names)
@@ -166,6 +169,10 @@ def _ratios(groups: list[Group], ratios: Mapping[str, float] | None, creatine_ch
         priors.append(zero_prior(names, "-CrCH2", creatine_ch2, tuple(n for n in names if canonical(n) in SUMS["tCr"])))
     if ratios:
         own = {canonical(n): n for n in names}
+        if isinstance(ratios, str):
+            if ratios != "published":
+                raise ValueError(f"ratios: wanted name: ratio, or published, found {ratios!r}")
+            ratios = {n: r for n, r in PUBLISHED.items() if n in own}
         creatine = {own[n]: 1.0 for n in (*SUMS["tCr"], "tCr") if n in own}
         if not creatine:
             raise ValueError(

@@ -16,6 +16,19 @@ from jaxtyping import Array, Float
 
 T = TypeVar("T", np.ndarray, Array)
 
+#: Ratios to tCr of metabolites that a short-TE spectrum hardly determines: medians of healthy adult groups (Gudmundson et al. 2023, as in
+#: simulators/tissue/data/concentrations.csv).
+PUBLISHED = {
+    "Asc": 0.416,
+    "Asp": 0.3094,
+    "GABA": 0.1086,
+    "Glc": 0.25,
+    "Gly": 0.2092,
+    "PE": 0.1332,
+    "Scyllo": 0.04658,
+    "Tau": 0.1888,
+}
+
 
 class RatioPrior(eqx.Module):
     """Expected amplitudes relative to a common scale.

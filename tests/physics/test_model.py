@@ -128,6 +128,7 @@ def test_coarse_model_has_no_own_parameters_and_the_same_names():
         ({"window_ppm": (4.0, 4.01)}, "window"),
         ({"baseline": 60.0}, "ed_per_ppm"),
         ({"ratios": {"Tau": 0.1}}, "ratios: Tau not among"),
+        ({"ratios": "literature"}, "ratios: wanted name: ratio, or published"),
     ],
 )
 def test_bad_choices_are_named(options, word):
@@ -150,6 +151,22 @@ def test_ratios_are_relative_to_the_creatine_that_is_there_whatever_its_name():
         np.testing.assert_allclose(c @ model.ratios[-1].precision(c, np.array(1e-3)) @ c, 1.0)
     with pytest.raises(ValueError, match="wanted Cr or PCr"):
         default_model(both.select(("NAA", "Ins")), sampling(), ratios={"Ins": 0.8})
+
+
+def test_published_ratios_are_those_of_the_simulators_table_for_what_the_basis_has():
+    from mrsjax.physics.ratios import PUBLISHED
+    from simulators.tissue.concentrations import table
+
+    medians = {r["metabolite"]: float(r["median"]) for r in table("concentrations")}
+    assert {n: medians[n] for n in PUBLISHED} == PUBLISHED
+    names = ("NAA", "Cr", "PCr", "GABA", "sIns", "Lac")
+    basis_with_gaba = BasisSet(basis().fids, names, sampling())
+    model = default_model(basis_with_gaba, sampling(), creatine_ch2=0, ratios="published")
+    c = np.array(
+        [dict(zip(names, (12, 5, 3, 8 * 0.1086, 8 * 0.04658, 1), strict=True)).get(n, 1.0) for n in model.names]
+    )
+    assert model.ratios[-1].rows.shape[0] == 2
+    np.testing.assert_allclose(model.ratios[-1].rows @ c, 0.0, atol=1e-12)
 
 
 def test_lineshapes_of_the_same_name_do_not_multiply():
