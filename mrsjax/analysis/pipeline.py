@@ -109,6 +109,7 @@ def analyse(
     model_options: Mapping[str, Any] | None = None,
     method: Method | None = None,
     progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Analysis:
     """Fits every spectrum of a file and puts the numbers into units.
 
@@ -121,7 +122,7 @@ def analyse(
     - `peak`: the resonance that SNR and line width are of.
     - `model_options`: options of `physics.default_model`; what they leave open is chosen for the file (analysis.model_choice).
     - `method`: another way from spectra to a `FitResult`, e.g. a network, with its own model and basis; None: the fit.
-    - `progress`: called with (done, total).
+    - `progress`: called with (done, total); `say`: with what is being done, where it is not the fit.
 
     **Raises:** `ValueError` for uncombined coils, a mask or a water file of another shape, an empty mask, an unusable
     basis.
@@ -136,7 +137,7 @@ def analyse(
     reference = None if water is None else _reference(water, fids, basis, index)
     spectra = np.asarray(fids.spectra)[index]
     if method is None:
-        model, choice = model_of_file(basis, fids.sampling, spectra, model_options or {})
+        model, choice = model_of_file(basis, fids.sampling, spectra, model_options or {}, say)
         result = fit(model, spectra, noise_sd=fids.acquisition.noise_sd, progress=progress)
         distance = None
     else:

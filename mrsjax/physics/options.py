@@ -76,9 +76,9 @@ def _baseline(value: Any) -> str | float | None:
     return "off" if value is False else _number(value)
 
 
-def _ratios(value: Any) -> dict[str, float] | None:
-    if _is_off(value):
-        return None
+def _ratios(value: Any) -> dict[str, float] | str | None:
+    if _is_off(value) or isinstance(value, str):
+        return None if _is_off(value) else value
     if not isinstance(value, dict):
         raise TypeError
     return {str(k): _number(v) for k, v in value.items()}
@@ -94,5 +94,5 @@ _KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "own_width": ("a number >= 0 or off", _spread),
     "water_tails": ("a whole number >= 0 or off", _order),
     "creatine_ch2": ("a number >= 0 or off", _spread),
-    "ratios": ("a mapping of names to numbers, or off", _ratios),
+    "ratios": ("names with numbers, published or off", _ratios),
 }

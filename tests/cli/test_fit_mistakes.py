@@ -78,7 +78,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(name, scans, command, quick, tmp_
         ("model: {window_ppm: [4, 1]}\n", "model: window_ppm: wanted two numbers"),
         ("model: {baseline: [4]}\n", "model: baseline: wanted a name, a number or off"),
         ("model: {lipids: parametric}\n", "model: lipids: wanted true or false"),
-        ("model: {ratios: NAA}\n", "model: ratios: wanted a mapping"),
+        ("model: {ratios: [NAA]}\n", "model: ratios: wanted names with numbers"),
         ("model: {lineshape: [a]}\n", "model: lineshape: wanted a name"),
         ("peak: water\n", "peak: wanted one of tNAA, tCr, tCho, found water"),
         ("water_te_ms: 0.03\n", "mrsjax: water_te_ms: wanted 1 to 500"),
