@@ -64,7 +64,7 @@ class FitResult(eqx.Module):
     - `parameters`, `parameters_sd`: the non-linear ones as a flat mapping "group.name" -> array `(s, ...)`, SI units.
     - `units`: unit of each entry of `parameters`.
     - `noise_sd`: standard deviation of the real part of the noise in a spectrum (core.fourier scaling).
-    - `baseline_ed`: effective number of baseline parameters for each ppm.
+    - `baseline_ed`: effective number of baseline parameters for each ppm, the columns of the water's tails counted (they add up to 0.5 in the default window).
     - `misfit`: chi^2 / 2 of the residual outside the baseline's reach, priors not counted; `effective_parameters`: how many
       amplitudes, non-linear and (real) baseline parameters the data, not the priors, determine.
     - `status`: a `Status` for each spectrum; `iterations`, `cost` beside it.
