@@ -17,13 +17,22 @@ def _blocks(language: str) -> list[str]:
 
 def test_readme_python_runs_and_prints_what_it_says(tmp_path):
     (code,) = _blocks("python")
-    assert len(code.strip().splitlines()) <= 12
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True, timeout=600
+    assert len(code.strip().splitlines()) == 10
+    (said,) = re.findall(r"It prints `(.*)`", (ROOT / "README.md").read_text())
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", code],
+        capture_output=True,
+        encoding="utf-8",
+        cwd=ROOT,
+        check=True,
+        timeout=600,
     )
-    name, status, *shape = out.stdout.split()
-    assert (name, status) == ("NAA", "[0]"), out.stdout
-    assert " ".join(shape) == "(36,)"
+    form = r"NAA ([\d.]+) ± ([\d.]+) (\(truth 1\), status 0, gradient \(36,\))"
+    wanted, found = (re.fullmatch(form, text) for text in (said, done.stdout.strip()))
+    assert wanted and found and wanted[3] == found[3], done.stdout
+    (_, spread), (naa, crlb) = ([float(m[1]), float(m[2])] for m in (wanted, found))
+    assert abs(naa - 1) < 3 * crlb and naa == pytest.approx(float(wanted[1]), abs=0.1 * crlb)
+    assert crlb == pytest.approx(spread, rel=0.05)
 
 
 def test_readme_commands_are_the_gate():

@@ -1,6 +1,6 @@
 """The model of a file: what its basis and its options leave open is chosen by Akaike's criterion, once for all of its spectra."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,17 @@ RIGID = {"own_shift": 0.02, "own_width": 0.01}
 
 
 def model_of_file(
-    basis: BasisSet, sampling: Sampling, spectra: Complex[np.ndarray, "s n"], options: Mapping[str, Any]
+    basis: BasisSet,
+    sampling: Sampling,
+    spectra: Complex[np.ndarray, "s n"],
+    options: Mapping[str, Any],
+    say: Callable[[str], None] | None = None,
 ) -> tuple[SignalModel, tuple[str, ...]]:
     """The default model with `options`, and what to say of the choices made.
 
     Chosen one after the other, each with what was chosen before: macromolecules (those of the basis, where it has any, or ours); the stiffness of the
     baseline (`baseline="auto"`, the default here: one of `STIFFNESSES`, after Wilson 2021, who chooses for each spectrum); whether the metabolites have
-    shifts and widths of their own. What `options` say is not touched.
+    shifts and widths of their own. What `options` say is not touched. `say` is told before a choice is made.
 
     **Raises:** what `physics.default_model` raises.
     """
@@ -40,6 +44,8 @@ def model_of_file(
     if not {"own_shift", "own_width"} & options.keys():
         rounds.append([{}, RIGID])
     said = []
+    if rounds and say is not None:
+        say("choosing the model")
     for changes in rounds:
         choice = choose([default_model(basis, sampling, **(taken | c)) for c in changes], spectra)
         if not np.isfinite(choice.criterion).any():

@@ -108,6 +108,7 @@ def analyse(
     model_options: Mapping[str, Any] | None = None,
     method: Method | None = None,
     progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Analysis:
     """Fits every spectrum of a file and puts the numbers into units.
 
@@ -120,7 +121,7 @@ def analyse(
     - `peak`: the resonance that SNR and line width are of.
     - `model_options`: options of `physics.default_model`; what they leave open is chosen for the file (analysis.model_choice).
     - `method`: another way from spectra to a `FitResult`, e.g. a network, with its own model and basis; None: the fit.
-    - `progress`: called with (done, total).
+    - `progress`: called with (done, total); `say`: with what is being done, where it is not the fit.
 
     **Raises:** `ValueError` for uncombined coils, a mask or a water file of another shape, an empty mask, an unusable
     basis.
@@ -130,11 +131,12 @@ def analyse(
 
     if "DIM_COIL" in fids.dims:
         raise ValueError("fids: wanted combined coils, found a DIM_COIL dimension; combine the coils first")
-    index = _selected(fids, mask)
+    index = selected(fids, mask)
     basis = basis.resample(fids.sampling)
+    reference = None if water is None else _reference(water, fids, basis, index)
     spectra = np.asarray(fids.spectra)[index]
     if method is None:
-        model, choice = model_of_file(basis, fids.sampling, spectra, model_options or {})
+        model, choice = model_of_file(basis, fids.sampling, spectra, model_options or {}, say)
         result = fit(model, spectra, noise_sd=fids.acquisition.noise_sd, progress=progress)
         distance = None
     else:
@@ -142,7 +144,7 @@ def analyse(
         model, choice = method.model, (*method.notes, *_unlike(distance, index))
         result = method.estimate(spectra, fids.acquisition.noise_sd, progress)
     curves, quality = _curves_and_quality(model, result, spectra, fids, peak)
-    quantities = quantify(result, None if water is None else _reference(water, fids, basis, index))
+    quantities = quantify(result, reference)
     doubts = (*choice, *_doubts(quantities, quality, water is not None))
     if fids.acquisition.noise_sd is not None:
         doubts += (DENOISED,)
@@ -204,7 +206,11 @@ def _doubts(quantities: Quantities, quality: Quality, with_water: bool) -> list[
     return out
 
 
-def _selected(fids: FIDs, mask: np.ndarray | None) -> Int[np.ndarray, " s"]:
+def selected(fids: FIDs, mask: np.ndarray | None) -> Int[np.ndarray, " s"]:
+    """Numbers, C order over the dims, of the spectra inside a mask of the leading dims or of the spatial ones; None: all.
+
+    **Raises:** `ValueError` for a mask of another shape or an empty one.
+    """
     shape = fids.data.shape[:-1]
     if mask is None:
         return np.arange(int(np.prod(shape, dtype=int)))
@@ -245,13 +251,38 @@ def _curves_and_quality(model, result: FitResult, spectra, fids: FIDs, peak: str
     return CurveStack(curves.ppm, *shown, result.names), quality
 
 
+def _water_stack(water: FIDs, fids: FIDs) -> np.ndarray:
+    """The water FIDs: one, or one for each of the data's, on their grid."""
+    if "DIM_COIL" in water.dims:
+        raise ValueError(
+            "water: wanted combined coils, found a DIM_COIL dimension; combine them with mrsjax process coil-combine, or raw data and water together with"
+            " mrsjax run"
+        )
+    stack = np.asarray(water.spectra)
+    if len(stack) == 1:
+        return stack
+    said, wanted = ([(d, k) for d, k in zip(f.dims, f.data.shape, strict=False) if k > 1] for f in (water, fids))
+    if said != wanted:
+        words = lambda axes: ", ".join(f"{d} {k}" for d, k in axes)  # noqa: E731
+        raise ValueError(
+            f"water: wanted one FID{f' or one for each spectrum ({words(wanted)})' if wanted else ''}, found {words(said)}; several averages become one by"
+            " mrsjax process average, or use mrsjax run"
+        )
+    there, here = water.acquisition.affine, fids.acquisition.affine
+    if there is None or here is None or not any(d in SPACE for d, _ in wanted):
+        return stack
+    # An identity is what programs write that know no position.
+    if not any(np.array_equal(a, np.eye(4)) or np.allclose(there, here, atol=1e-2) for a in (there, here)):
+        raise ValueError(
+            f"water: wanted the grid of the data, found another position or orientation (its affine differs by {np.abs(there - here).max():.3g})"
+        )
+    return stack
+
+
 def _reference(water: Water, fids: FIDs, basis: BasisSet, index) -> WaterReference:
-    stack = np.asarray(water.fids.spectra)
+    stack = _water_stack(water.fids, fids)
     total = int(np.prod(fids.data.shape[:-1], dtype=int))
-    if len(stack) == total:
-        stack = stack[index]
-    elif len(stack) != 1:
-        raise ValueError(f"water: wanted 1 or {total} water FIDs, found {len(stack)}")
+    stack = stack if len(stack) == 1 else stack[index]
     tissue = water.tissue
     if tissue is not None and np.ndim(tissue.fractions) > 1:
         fractions = np.asarray(tissue.fractions).reshape(-1, 3)

@@ -25,7 +25,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from mrsjax.core import Sampling
 
 #: Where the singlet of a named resonance lies, ppm.
-RESONANCES = {"tNAA": (1.9, 2.12), "tCr": (2.93, 3.13), "tCho": (3.13, 3.3), "water": (4.2, 5.1)}
+RESONANCES = {"tNAA": (1.9, 2.12), "tCr": (2.93, 3.13), "tCho": (3.13, 3.3)}
 
 #: Noise windows in the order of preference, ppm: free of brain signals on the low side, then on the high side.
 NOISE_WINDOWS = ((-2.0, 0.0), (-1.5, -0.2), (8.8, 10.5), (-4.0, -1.0), (10.0, 12.0))

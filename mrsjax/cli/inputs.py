@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import inspect
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 
 from mrsjax import io
 from mrsjax.analysis import Water
-from mrsjax.analysis.pipeline import SPACE, field_strength
+from mrsjax.analysis.pipeline import SPACE, field_strength, selected
 from mrsjax.cli.control import unused
 from mrsjax.cli.hint_options import basis_hints, read_hints
 from mrsjax.cli.settings import FitSettings
@@ -45,25 +44,25 @@ def load(settings: FitSettings, given: BasisSet | None = None) -> Inputs:
     """
     assert settings.data is not None and settings.basis is not None
     notes: list[str] = []
-    _check_model(settings)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         whole = _basis(settings) if given is None else given
         basis = _without(whole, settings, notes.append)
         fids = _signals(settings.data, settings, basis, notes.append)
-        water = _scaling(settings, fids, basis, notes.append)
+        mask = None
+        if settings.mask is not None:  # NaN is what SPM writes outside
+            mask = np.nan_to_num(volume(settings.mask, fids.acquisition.affine)) != 0
+        water = _scaling(settings, fids, basis, mask, notes.append)
     notes += dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning))
     doubts = [f for f in compare(fids, whole) if f.level >= io.Level.WARNING]
     notes += [f"{f.message[0].upper()}{f.message[1:]}; {f.fix}." for f in doubts]
     if settings.control is not None and (left := unused(settings.control)):
         notes.append(f"Options of {Path(settings.control).name} without a counterpart here: {left}.")
-    mask = None if settings.mask is None else volume(settings.mask, fids.acquisition.affine) != 0
     return Inputs(fids, basis, water, mask, tuple(notes))
 
 
 def check(settings: FitSettings, fids: FIDs, name: str) -> None:
     """Raises what `load` and the fit would raise after a preprocessing of the raw `fids` of the file `name`, as far as it can be known before."""
-    _check_model(settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _without(_basis(settings), settings, lambda said: None).resample(fids.sampling)
@@ -79,15 +78,6 @@ def _check_timing(name: str | None, te: float | None, tr: float | None) -> None:
     missing = " and ".join(n for n, v in (("--te-ms", te), ("--tr-s", tr)) if v is None)
     if missing:
         raise ValueError(f"{name}: does not say the timing that water scaling needs; give {missing}")
-
-
-def _check_model(settings: FitSettings) -> None:
-    from mrsjax.physics import default_model
-
-    known = [p.name for p in inspect.signature(default_model).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    unknown = [k for k in settings.model or () if k not in known]
-    if unknown:
-        raise ValueError(f"model: unknown options {', '.join(unknown)}; known are {', '.join(known)}")
 
 
 def _basis(settings: FitSettings) -> BasisSet:
@@ -130,16 +120,20 @@ def _signals(path: str, settings: FitSettings, basis: BasisSet, note: Callable[[
         return fids
 
 
-def _scaling(settings: FitSettings, fids: FIDs, basis: BasisSet, note: Callable[[str], None]) -> Water | None:
+def _scaling(
+    settings: FitSettings, fids: FIDs, basis: BasisSet, mask: np.ndarray | None, note: Callable[[str], None]
+) -> Water | None:
     if settings.water is None:
         return None
     if settings.control is not None and fids.acquisition.repetition_time is None:
         note("Water scaling is left out: a control file does not say the repetition time; give --tr-s.")
         return None
-    return _water(settings, fids, basis, note)
+    return _water(settings, fids, basis, mask, note)
 
 
-def _water(settings: FitSettings, fids: FIDs, basis: BasisSet, note: Callable[[str], None]) -> Water:
+def _water(
+    settings: FitSettings, fids: FIDs, basis: BasisSet, mask: np.ndarray | None, note: Callable[[str], None]
+) -> Water:
     # The TE of the options is that of the metabolite scan: the water file speaks for itself.
     assert settings.water is not None
     own = dataclasses.replace(settings, te_ms=settings.water_te_ms, tr_s=settings.water_tr_s)
@@ -155,7 +149,7 @@ def _water(settings: FitSettings, fids: FIDs, basis: BasisSet, note: Callable[[s
             f"{name} does not say its {' and '.join(timing.taken_over)}: taken from the metabolite scan (TE"
             f" {1e3 * timing.of_water[0]:g} ms, TR {timing.of_water[1]:g} s); where it differs, give {asked} in --config."
         )
-    return Water(water, timing, _tissue(settings, fids), _table(settings, field_strength(fids)))
+    return Water(water, timing, _tissue(settings, fids, mask, note), _table(settings, field_strength(fids)))
 
 
 def _table(settings: FitSettings, field: float) -> RelaxationTable:
@@ -175,7 +169,11 @@ def _table(settings: FitSettings, field: float) -> RelaxationTable:
         ) from None
 
 
-def _tissue(settings: FitSettings, fids: FIDs) -> Tissue | None:
+#: Between these a voxel's gm + wm + csf is scaled to 1: maps resampled onto a coarse grid lose a part at the edge, or overshoot.
+PARTIAL = (0.5, 1.1)
+
+
+def _tissue(settings: FitSettings, fids: FIDs, mask: np.ndarray | None, note: Callable[[str], None]) -> Tissue | None:
     if settings.tissue is None:
         return None
     parts = {
@@ -188,11 +186,30 @@ def _tissue(settings: FitSettings, fids: FIDs) -> Tissue | None:
             if part.shape != spatial:
                 raise ValueError(f"--tissue {name}: wanted a map of shape {spatial}, found {part.shape}")
             parts[name] = np.broadcast_to(part.reshape(spatial + (1,) * (len(shape) - len(spatial))), shape)
-    if any(isinstance(p, np.ndarray) for p in parts.values()):
-        # Outside the head all maps are zero: such voxels get nothing, without failing the others.
-        total = sum(np.asarray(p, dtype=float) for p in parts.values())
-        parts = {k: np.where(total > 0.02, p, k == "csf").ravel() for k, p in parts.items()}
-    return Tissue(parts["gm"], parts["wm"], parts["csf"])
+    if not any(isinstance(p, np.ndarray) for p in parts.values()):
+        return Tissue(parts["gm"], parts["wm"], parts["csf"])
+    inside = selected(fids, mask)
+    values = np.stack([np.broadcast_to(parts[k], shape).ravel() for k in ("gm", "wm", "csf")], axis=-1)
+    values = np.where(np.isnan(values), 0.0, values)
+    total = values.sum(axis=-1)
+    wrong = inside[(values[inside].min(axis=-1) < -0.02) | (total[inside] > PARTIAL[1])]
+    if len(wrong):
+        Tissue(*values[wrong].T)  # raises, in its words
+    some = inside[total[inside] >= PARTIAL[0]]
+    if not len(some):
+        raise ValueError(
+            f"--tissue: wanted maps of the voxels, found gm + wm + csf below {PARTIAL[0]:g} in all {len(inside)}"
+        )
+    given = np.full_like(values, np.nan)
+    given[some] = np.maximum(values[some], 0.0)
+    given[some] /= given[some].sum(axis=-1, keepdims=True)
+    scaled = int(np.sum(np.abs(total[some] - 1) > 0.02))
+    if scaled or len(some) < len(inside):
+        note(
+            f"Tissue maps: of {len(inside)} voxels {scaled} have gm + wm + csf off 1 and were scaled to it; {len(inside) - len(some)} have less than"
+            f" {PARTIAL[0]:g}, so no concentrations."
+        )
+    return Tissue(*given.T)
 
 
 def volume(path: str, affine: np.ndarray | None = None) -> np.ndarray:

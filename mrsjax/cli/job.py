@@ -19,6 +19,7 @@ def computed(
     peak: str,
     model: Mapping[str, Any] | None,
     method: Callable[[Any], Any] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Any:
     """The `Analysis` of the `Inputs` that `load` returns; its notes, and those of the inputs, go to `note` as lines."""
     from mrsjax.analysis import analyse
@@ -35,6 +36,7 @@ def computed(
         model_options=model,
         method=None if method is None else method(given),
         progress=progress,
+        say=say,
     )
     for sentence in analysis.notes:
         note(f"mrsjax: note: {sentence}")
@@ -72,7 +74,7 @@ def run(
                 click.echo(line, err=True)
 
             say(f"compiling for {device} (kept for the next run)")
-            analysis = computed(lambda: given, note, progress, peak, model, method)
+            analysis = computed(lambda: given, note, progress, peak, model, method, say)
             if posterior is None:
                 return analysis, files, None
             say("posterior")

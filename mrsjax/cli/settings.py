@@ -21,6 +21,9 @@ RANGES = {
     "basis_ppm_ref": (-10.0, 10.0),
 }
 
+#: Without an option of their own.
+CONFIG_ONLY = ("water_te_ms", "water_tr_s")
+
 PATHS = ("data", "basis", "water", "mask", "out", "control")
 FLAGS = ("conjugate", "conjugate_basis")
 TEXTS = (*PATHS, "peak", "nucleus", "posterior")
@@ -65,9 +68,12 @@ class FitSettings:
     def as_options(self) -> dict[str, Any]:
         """The settings as plain values; paths absolute, so that the file repeats the run from any folder."""
         out = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        absolute = lambda path: str(Path(path).absolute())  # noqa: E731
         for name in PATHS:
             if out[name] is not None:
-                out[name] = str(Path(out[name]).absolute())
+                out[name] = absolute(out[name])
+        if self.tissue is not None:
+            out["tissue"] = {k: absolute(v) if isinstance(v, str) else v for k, v in self.tissue.items()}
         out["omit"] = None if self.omit is None else list(self.omit)
         return out
 
@@ -77,15 +83,24 @@ def parse_tissue(text: str) -> dict[str, float | str]:
 
     **Raises:** `ValueError` naming what is missing or unknown.
     """
+    pairs = [part.partition("=") for part in text.split(",")]
+    wrong = [f"{key}{equals}{value}".strip() for key, equals, value in pairs if not equals]
+    if wrong:
+        raise ValueError(f"--tissue: wanted gm=...,wm=...,csf=..., found {wrong[0]!r}")
+    return _fractions({key.strip(): value.strip() for key, _, value in pairs})
+
+
+def _fractions(given: Mapping[str, Any]) -> dict[str, float | str]:
+    """Numbers as numbers, what is none as the path of a map."""
     found: dict[str, float | str] = {}
-    for part in text.split(","):
-        key, equals, value = (p.strip() for p in part.partition("="))
-        if not equals or key.lower() not in ("gm", "wm", "csf"):
-            raise ValueError(f"--tissue: wanted gm=...,wm=...,csf=..., found {part.strip()!r}")
+    for key, value in given.items():
+        name = str(key).lower()
+        if name not in ("gm", "wm", "csf") or isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError(f"--tissue: wanted gm=...,wm=...,csf=..., found '{key}={value}'")
         try:
-            found[key.lower()] = float(value)
+            found[name] = float(value)
         except ValueError:
-            found[key.lower()] = value
+            found[name] = str(value)
     missing = [k for k in ("gm", "wm", "csf") if k not in found]
     if missing:
         raise ValueError(f"--tissue: wanted gm=...,wm=...,csf=..., {' and '.join(missing)} missing")
@@ -120,11 +135,16 @@ def read_config(path: str) -> dict[str, Any]:
 
 def _checked(path: str, name: str, value: Any) -> Any:
     if name == "tissue":
-        value = parse_tissue(value) if isinstance(value, str) else value
-        return parse_tissue(",".join(f"{k}={v}" for k, v in _mapping(path, name, value).items()))
-    if name in ("model", "relaxation"):
-        # YAML 1.1 reads a bare `off` as false, but it is the name of a choice here.
-        return {str(k): "off" if v is False else v for k, v in _mapping(path, name, value).items()}
+        return parse_tissue(value) if isinstance(value, str) else _fractions(_mapping(path, name, value))
+    if name == "model":
+        from mrsjax.physics.options import model_options
+
+        try:
+            return model_options(_mapping(path, name, value))
+        except ValueError as error:
+            raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+    if name == "relaxation":
+        return _mapping(path, name, value)
     if name == "omit":
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             raise ValueError(f"{path}: {name}: wanted a list of names, found {value!r}")
@@ -175,7 +195,8 @@ def resolve(options: Mapping[str, Any], config: str | None) -> FitSettings:
     for name, (low, high) in RANGES.items():
         value = getattr(settings, name)
         if value is not None and not low <= value <= high:
-            raise ValueError(f"--{name.replace('_', '-')}: wanted {low:g} to {high:g}, found {value:g}; another unit?")
+            said = name if name in CONFIG_ONLY else f"--{name.replace('_', '-')}"
+            raise ValueError(f"{said}: wanted {low:g} to {high:g}, found {value:g}; another unit?")
     if settings.peak != FitSettings.peak:
         from mrsjax.analysis.quality import RESONANCES
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mrsjax.core.metabolites import SUMS, canonical
@@ -23,6 +25,37 @@ class Status(enum.IntEnum):
     AT_BOUND = 5  # the frequency shift ended at its bound: wrong reference frequency, or a basis of another field
 
 
+#: What ratios are relative to unless asked otherwise: creatine with phosphocreatine, or a basis' own sum of them.
+TOTAL_CREATINE = (*SUMS["tCr"], "tCr")
+
+
+def weights_of(names: tuple[str, ...], parts: Iterable[str]) -> Float[np.ndarray, " m"]:
+    """1 for the amplitudes `names` that are among `parts`, by any of their names, else 0."""
+    wanted = {canonical(n) for n in parts}
+    return np.array([float(canonical(n) in wanted) for n in names])
+
+
+def amplitude_sums(
+    weights: Float[Any, "*s q m"], amplitudes: Float[Any, "s m"], covariance: Float[Any, "s m m"]
+) -> tuple[Float[Any, "s q"], Float[Any, "s q"]]:
+    """Weighted sums of the amplitudes and their standard deviations; arrays of NumPy or of JAX."""
+    variance = ((weights @ covariance) * weights).sum(-1)
+    return (weights @ amplitudes[:, :, None])[..., 0], variance.clip(0) ** 0.5
+
+
+def amplitude_ratios(
+    weights: Float[Any, "q m"], reference: Float[Any, " m"], amplitudes: Float[Any, "s m"], covariance
+) -> tuple[Float[Any, "s q"], Float[Any, "s q"]]:
+    """Ratios of weighted sums to one of them and their standard deviations by first-order propagation: g' C g with g = (a - r b)/B, r = A/B; NaN for a
+    reference that is not positive. Arrays of NumPy or of JAX."""
+    where = amplitudes.__array_namespace__().where
+    below = (amplitudes @ reference)[:, None]
+    below = where(below > 0, below, float("nan"))
+    ratio = (weights @ amplitudes[:, :, None])[..., 0] / below
+    gradient = (weights - ratio[..., None] * reference) / below[..., None]
+    return ratio, amplitude_sums(gradient, amplitudes, covariance)[1]
+
+
 class FitResult(eqx.Module):
     """Fits of `s` spectra with `m` amplitudes.
 
@@ -31,7 +64,7 @@ class FitResult(eqx.Module):
     - `parameters`, `parameters_sd`: the non-linear ones as a flat mapping "group.name" -> array `(s, ...)`, SI units.
     - `units`: unit of each entry of `parameters`.
     - `noise_sd`: standard deviation of the real part of the noise in a spectrum (core.fourier scaling).
-    - `baseline_ed`: effective number of baseline parameters for each ppm.
+    - `baseline_ed`: effective number of baseline parameters for each ppm, the columns of the water's tails counted (they add up to 0.5 in the default window).
     - `misfit`: chi^2 / 2 of the residual outside the baseline's reach, priors not counted; `effective_parameters`: how many
       amplitudes, non-linear and (real) baseline parameters the data, not the priors, determine.
     - `status`: a `Status` for each spectrum; `iterations`, `cost` beside it.
@@ -70,26 +103,23 @@ class FitResult(eqx.Module):
 
         **Raises:** `ValueError` when none is in it.
         """
-        w = self._weights(parts)
-        return self.amplitudes @ w, jnp.sqrt(jnp.einsum("m,smn,n->s", w, self.covariance, w))
+        value, sd = amplitude_sums(self._weights(parts)[None], self.amplitudes, self.covariance)
+        return value[:, 0], sd[:, 0]
 
     def ratio(
-        self, parts: tuple[str, ...], reference: tuple[str, ...] = SUMS["tCr"]
+        self, parts: tuple[str, ...], reference: tuple[str, ...] = TOTAL_CREATINE
     ) -> tuple[Float[Array, " s"], Float[Array, " s"]]:
-        """Ratio of two sums and its CRLB by first-order propagation: g' C g with g = (a - r b)/B, r = A/B.
+        """Ratio of two sums and its CRLB by first-order propagation; NaN where the reference is zero.
 
         **Raises:** `ValueError` when no part of one of them is in the basis.
         """
         a, b = self._weights(parts), self._weights(reference)
-        below = self.amplitudes @ b
-        r = (self.amplitudes @ a) / below
-        g = (a - r[:, None] * b) / below[:, None]
-        return r, jnp.sqrt(jnp.einsum("sm,smn,sn->s", g, self.covariance, g))
+        value, sd = amplitude_ratios(a[None], b, self.amplitudes, self.covariance)
+        return value[:, 0], sd[:, 0]
 
     def _weights(self, parts: tuple[str, ...]) -> Float[Array, " m"]:
         """1 for the amplitudes that are among `parts`, by any of their names."""
-        wanted = {canonical(n) for n in parts}
-        weights = [float(canonical(n) in wanted) for n in self.names]
-        if not any(weights):
+        weights = weights_of(self.names, parts)
+        if not weights.any():
             raise ValueError(f"parts: none of {', '.join(parts)} among the amplitudes {', '.join(self.names)}")
-        return jnp.array(weights, dtype=self.amplitudes.dtype)
+        return jnp.asarray(weights, dtype=self.amplitudes.dtype)

@@ -24,6 +24,18 @@ def slots() -> int:
     return 8 if jax.default_backend() == "cpu" else 4096
 
 
+#: Host memory (bytes) for the data and states of the spectra that are fitted together.
+MEMORY = 1e9
+
+
+def chunk(model: SignalModel) -> int:
+    """Spectra whose signals and matrices (amplitudes and parameters) fill `MEMORY`, by what a fit was measured to hold of each."""
+    m, p = len(model.names), len(Tree(model).start)
+    points, window = model.sampling.n_points, model.window[1] - model.window[0]
+    each = 16 * (2 * points + 6 * window) + 40 * (m**2 + p**2 + m * p)
+    return max(1, int(MEMORY // each))
+
+
 def _take(tree, rows):
     return jax.tree.map(lambda x: x[rows], tree)
 

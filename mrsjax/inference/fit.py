@@ -22,8 +22,6 @@ from mrsjax.physics.model import SignalModel, Values
 #: Predicted decrease of chi^2 / 2 at which the first and the second stage stop.
 TOLERANCES = (0.5, 0.1)
 MAX_ITERATIONS = (30, 60)
-#: Spectra whose states are in memory together (about 0.1 MB each).
-CHUNK = 4096
 
 
 def fit(
@@ -47,7 +45,7 @@ def fit(
     - `noise_sd`: standard deviation of the real part of each point's noise, for spectra that do not show it any more (denoised ones); measured in each by default.
     - `tolerance`: predicted decrease of chi^2 / 2 at which a spectrum has converged.
     - `max_iterations`: of each stage, the evaluation of its starting point counted; 1 gives the exact amplitudes at `start`.
-    - `progress`: called as `progress(done, total)` as spectra finish.
+    - `progress`: called as `progress(done, total)` as spectra finish; the first of the two stages counts half.
 
     **Returns:** a `FitResult` with a `Status` for each spectrum. Spectra that hold NaN, infinities, zeros or a constant get NaN numbers and
     `Status.INVALID_DATA`; no spectrum stops the others.
@@ -66,17 +64,17 @@ def fit(
     if start is not None:
         start = _checked(start, model.coarse(), len(fids))
     total = len(fids)
-    parts = []
-    for first in range(0, total, CHUNK):
-        chunk = fids[first : first + CHUNK]
+    parts, size = [], batch.chunk(model)
+    for first in range(0, total, size):
+        rows = slice(first, first + size)
 
-        def report(done, _, first=first):
+        def report(done, first=first):
             if progress is not None:
                 progress(first + done, total)
 
-        given = None if start is None else jax.tree.map(lambda x, first=first: x[first : first + CHUNK], start)
-        parts.append(_fit_chunk(model, chunk, given, noise_sd, tolerance, max_iterations, report))
-        report(len(chunk), None)
+        given = None if start is None else jax.tree.map(lambda x, rows=rows: x[rows], start)
+        parts.append(_fit_chunk(model, fids[rows], given, noise_sd, tolerance, max_iterations, report))
+        report(len(fids[rows]))
     return parts[0] if len(parts) == 1 else jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
 
 
@@ -116,10 +114,26 @@ def _fit_chunk(
     part, problems = (half, prepared.half) if early else (model, prepared.problems)
     short = short if part is guess else decimated(part)
     limit = min(MAX_ITERATIONS[0], max_iterations)
-    first = batch.minimise(short.coarse(), problems, theta, active, tolerance=TOLERANCES[0], max_iterations=limit)
+    # a spectrum counts by halves: one in each stage
+    first = batch.minimise(
+        short.coarse(),
+        problems,
+        theta,
+        active,
+        tolerance=TOLERANCES[0],
+        max_iterations=limit,
+        progress=lambda done, _: report(done // 2),
+    )
     problems, second, excess = stages.between(part.coarse(), part, problems, first.at)
     run = partial(batch.minimise, tolerance=tolerance, max_iterations=max_iterations)
-    last = run(short, problems, second, active, passive=np.asarray(first.at.linear.passive), progress=report)
+    last = run(
+        short,
+        problems,
+        second,
+        active,
+        passive=np.asarray(first.at.linear.passive),
+        progress=lambda done, all_: report((done + all_) // 2),
+    )
     data = prepared.problems.data / excess[:, None]
     problems = eqx.tree_at(lambda p: p.data, problems, data)
     # where the short model's error would be seen, the whole model has the last word

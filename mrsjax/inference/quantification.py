@@ -13,6 +13,8 @@ from jaxtyping import Array, Float
 
 from mrsjax.core import BasisSet, FitResult
 from mrsjax.core.metabolites import SUMS, canonical
+from mrsjax.core.results import TOTAL_CREATINE, amplitude_ratios, amplitude_sums, weights_of
+from mrsjax.inference.water_constants import assumptions, constants_used
 from mrsjax.inference.water_reference import proton_signal, water_amplitudes
 from mrsjax.physics.relaxation import (
     TISSUES,
@@ -45,12 +47,10 @@ class Timing:
         return tuple(n for n, v in (("TE", self.water_echo_time), ("TR", self.water_repetition_time)) if v is None)
 
 
-#: Source of a time of the water that no file states.
-TAKEN_OVER = "taken from the metabolite scan"
-
-
 class Tissue(eqx.Module):
     """Volume fractions of grey matter, white matter and CSF in each voxel, last axis `(gm, wm, csf)`.
+
+    A voxel of which nothing is known has NaN in all three, and gets no concentrations.
 
     **Raises:** `ValueError` for negative fractions or a sum further than 0.02 from 1 (rounding is rescaled away).
     """
@@ -60,7 +60,7 @@ class Tissue(eqx.Module):
     def __init__(self, gm, wm, csf):
         parts = np.stack(np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (gm, wm, csf))), axis=-1)
         total = parts.sum(axis=-1)
-        wrong = ~(np.all(parts >= 0, axis=-1) & (np.abs(total - 1) <= 0.02))
+        wrong = ~(np.all(parts >= 0, axis=-1) & (np.abs(total - 1) <= 0.02) | np.isnan(parts).all(axis=-1))
         if wrong.any():
             gm, wm, csf = parts[wrong][0]
             count = f" in {wrong.sum()} of {wrong.size} voxels, first" if wrong.size > 1 else ""
@@ -162,29 +162,15 @@ def quantify(result: FitResult, water: WaterReference | None = None) -> Quantiti
     sums = {k: v for k, v in SUMS.items() if (have >= {*v} if k == "Glx" else have & {*v}) and k not in result.names}
     singles = [n for n in result.metabolites if n not in sums]
     names = (*singles, *sums)
-    parts = np.array(
-        [[float(n == q or (q in sums and canonical(n) in sums[q])) for n in result.names] for q in names], dtype=float
-    )
-    reference = np.array([float(canonical(n) in SUMS["tCr"] or n == "tCr") for n in result.names])
+    own = [np.array([float(n == q) for n in result.names]) for q in singles]
+    parts = np.stack([*own, *(weights_of(result.names, v) for v in sums.values())])
     amplitudes, covariance = np.asarray(result.amplitudes, float), np.asarray(result.covariance, float)
-    raw, crlb = _linear(parts, amplitudes, covariance)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        below = amplitudes @ reference
-        below = np.where(below > 0, below, np.nan)
-        ratio = raw / below[:, None]
-        gradient = (parts[None] - ratio[..., None] * reference) / below[:, None, None]
-        ratio_sd = np.sqrt(np.einsum("sqm,smn,sqn->sq", gradient, covariance, gradient))
+    raw, crlb = amplitude_sums(parts, amplitudes, covariance)
+    with np.errstate(invalid="ignore"):
+        ratio, ratio_sd = amplitude_ratios(parts, weights_of(result.names, TOTAL_CREATINE), amplitudes, covariance)
     empty = np.full_like(raw, np.nan)
     out = Quantities(names, raw, crlb, ratio, ratio_sd, empty, empty, empty, empty, np.full(len(raw), np.nan))
     return out if water is None else _scale_by_water(out, parts, result, water)
-
-
-def _linear(weights, amplitudes, covariance):
-    """Weighted sums of amplitudes `(q, m)` or `(s, q, m)` and their standard deviations."""
-    weights = np.broadcast_to(weights, (len(amplitudes), *weights.shape[-2:]))
-    value = np.einsum("sqm,sm->sq", weights, amplitudes)
-    variance = np.einsum("sqm,smn,sqn->sq", weights, covariance, weights)
-    return value, np.sqrt(np.maximum(variance, 0.0))
 
 
 def _scale_by_water(quantities: Quantities, parts, result: FitResult, water: WaterReference) -> Quantities:
@@ -216,7 +202,7 @@ def _scale_by_water(quantities: Quantities, parts, result: FitResult, water: Wat
     relative = amplitude_sd / amplitude
     fields = {}
     for unit, scale in (("molal", molal), ("molar", molar)):
-        value, sd = _linear(
+        value, sd = amplitude_sums(
             parts[None] * scale[:, None, :], np.asarray(result.amplitudes, float), np.asarray(result.covariance, float)
         )
         fields[f"water_scaled_{unit}"] = value
@@ -225,80 +211,33 @@ def _scale_by_water(quantities: Quantities, parts, result: FitResult, water: Wat
         quantities,
         **fields,
         water_amplitude=np.array(amplitude),
-        constants=_constants_used(proton, timing, table, tissue, result),
-        assumptions=_assumptions(proton, water),
+        constants=constants_used(proton, timing, table, tissue, result),
+        assumptions=assumptions(proton, water),
     )
 
 
-def _constants_used(
-    proton, timing: Timing, table: RelaxationTable, tissue: Tissue, result: FitResult
-) -> tuple[Constant, ...]:
-    out = [
-        Constant("echo time, metabolites", timing.echo_time * 1e3, "ms", "acquisition"),
-        Constant("repetition time, metabolites", timing.repetition_time * 1e3, "ms", "acquisition"),
-        *(
-            Constant(f"{name} time, water", t * 1e3, "ms", TAKEN_OVER if short in timing.taken_over else "acquisition")
-            for name, short, t in zip(("echo", "repetition"), ("TE", "TR"), timing.of_water, strict=True)
-        ),
-        Constant(
-            f"signal of one proton at unit concentration, from {proton.singlet}",
-            proton.value,
-            "basis",
-            "measured in the basis",
-        ),
-        Constant("protons of water", 2.0, "1", "H2O"),
-        WATER_MOLALITY,
-        WATER_MOLARITY,
-        *WATER_CONTENT.values(),
-    ]
-    for index, name in enumerate(TISSUES):
-        values = np.asarray(tissue.fractions)[..., index]
-        label = f"volume fraction {name}" + (" (mean over voxels)" if values.size > 1 else "")
-        out.append(Constant(label, float(values.mean()), "1", "given"))
-    for name, times in table.water.items():
-        out.append(Constant(f"T1 of water, {name}", times.t1 * 1e3, "ms", times.source))
-        out.append(Constant(f"T2 of water, {name}", times.t2 * 1e3, "ms", times.source))
-    for name in result.metabolites:
-        for matter, times in zip(("grey", "white"), table.of(canonical(name)), strict=True):
-            out.append(Constant(f"T1 of {name}, {matter} matter", times.t1 * 1e3, "ms", times.source))
-            out.append(Constant(f"T2 of {name}, {matter} matter", times.t2 * 1e3, "ms", times.source))
-    return tuple(out)
-
-
-def _assumptions(proton, water: WaterReference) -> tuple[str, ...]:
-    out = [
-        "Water and metabolite data have the same receiver gain, coil combination and number of averages in the sum "
-        "(or both are means).",
-        "Relaxation: exp(-TE/T2) (1 - exp(-TR/T1)) for water in each tissue and for each metabolite (Gasparovic 2006); "
-        "no magnetisation transfer, ideal pulses.",
-        "Metabolites are in grey and white matter only; CSF contributes water but no metabolites.",
-        f"Relaxation times are those tabulated for {water.table.field_strength:g} T in healthy adults.",
-    ]
-    if water.tissue is None:
-        out.insert(
-            0,
-            "No tissue fractions were given: the voxel counts as 50 % grey, 50 % white matter, 0 % CSF.",
-        )
-    if water.timing.taken_over:
-        out.insert(0, f"{' and '.join(water.timing.taken_over)} of the water are {TAKEN_OVER}.")
-    if proton.spread > 0.1:
-        listed = ", ".join(f"{k}: {v / proton.value:.2f}" for k, v in proton.all.items())
-        out.append(
-            f"The singlets of the basis disagree by up to {100 * proton.spread:.0f} % on a proton's signal ({listed}); "
-            f"{proton.singlet} is used. Water scaling of the other metabolites inherits that disagreement."
-        )
-    return tuple(out)
+#: T1 and T2 (s) outside of these have the wrong unit.
+POSSIBLE_TIMES = ((0.05, 20.0), (0.005, 5.0))
 
 
 def user_table(
     field_strength: float, water: Mapping[str, tuple[float, float]], metabolites: tuple[float, float]
 ) -> RelaxationTable:
-    """A table of the user's own: `water` tissue -> (T1, T2) s; `metabolites` one (T1, T2) s for all of them."""
+    """A table of the user's own: `water` tissue -> (T1, T2) s; `metabolites` one (T1, T2) s for all of them.
+
+    **Raises:** `ValueError` for a tissue without times, or times that no tissue has (outside `POSSIBLE_TIMES`).
+    """
     from mrsjax.physics.relaxation import Times
 
     missing = [t for t in TISSUES if t not in water]
     if missing:
         raise ValueError(f"water: wanted (T1, T2) for {', '.join(TISSUES)}, {', '.join(missing)} missing")
+    for name, pair in {**water, "metabolites": metabolites}.items():
+        for time, value, (low, high) in zip(("T1", "T2"), pair, POSSIBLE_TIMES, strict=True):
+            if not low <= value <= high:
+                raise ValueError(
+                    f"{name}: wanted {time} of {1e3 * low:g} to {1e3 * high:g} ms, found {1e3 * value:g} ms; another unit?"
+                )
     other = Times(*metabolites, "given by the user")
     return RelaxationTable(
         field_strength, {t: Times(*water[t], "given by the user") for t in TISSUES}, {}, (other, other)

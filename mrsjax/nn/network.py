@@ -23,6 +23,7 @@ from mrsjax.nn.flax_net import FlaxNet
 from mrsjax.nn.frozen import Frozen
 from mrsjax.nn.inputs import Inputs
 from mrsjax.physics import SignalModel, default_model
+from mrsjax.physics.options import model_options
 
 #: Plain options of `default_model` and their defaults.
 MODEL_DEFAULTS = {
@@ -222,9 +223,3 @@ def build(spec: NetworkSpec, basis: BasisSet, sampling: Sampling, calibration: C
         Frozen(NoiseBlocks(*(jnp.asarray(x, jnp.float32) for x in noise_blocks(sampling)))),
         spec,
     )
-
-
-def model_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of `default_model` as JSON and YAML hold them: tuples are lists there, and YAML 1.1 reads a bare `off` as false."""
-    out = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
-    return out | ({"macromolecules": "off"} if out.get("macromolecules") is False else {})

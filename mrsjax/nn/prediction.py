@@ -13,9 +13,10 @@ from jaxtyping import Array, Complex
 from mrsjax.core import FitResult, Sampling
 from mrsjax.inference import fit
 from mrsjax.inference.batch import map_rows
-from mrsjax.nn.network import Network, model_options
+from mrsjax.nn.network import Network
 from mrsjax.nn.storage import Saved
 from mrsjax.physics import SignalModel, default_model
+from mrsjax.physics.options import model_options
 
 
 @eqx.filter_jit

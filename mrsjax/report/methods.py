@@ -124,7 +124,7 @@ def deviations(options: Mapping[str, Any]) -> str:
     given = {k: v for k, v in options.items() if k not in (*_FILES, "model") and v not in (None, False)}
     if given.get("peak") == "tNAA":
         del given["peak"]
-    given |= options.get("model") or {}
+    given |= {k: v for k, v in (options.get("model") or {}).items() if v is not False}
     return ", ".join(f"{k} = {_plain(v)}" for k, v in given.items()) or "none"
 
 

@@ -118,10 +118,10 @@ def finite(value: Any) -> Any:
 def to_json(analysis: Analysis, run: Mapping[str, Any]) -> str:
     """results.json: quantities with standard deviations, quality, parameters, constants, assumptions and provenance.
 
-    Layout `SCHEMA`: arrays are `[spectrum][name]`, in the order of `spectra` and `names`; null where a number does not
-    exist.
+    Layout `SCHEMA`: arrays are `[spectrum][name]`, in the order of `spectra` and `names`, those of a parameter `[spectrum]` or `[spectrum][element]`; null
+    where a number does not exist.
     """
-    q = analysis.quantities
+    q, result = analysis.quantities, analysis.result
     fields = (*_QUANTITIES, "ratio_tcr_sd", "water_scaled_molal_sd", "water_scaled_molar_sd")
     document = {
         "schema": SCHEMA,
@@ -133,6 +133,10 @@ def to_json(analysis: Analysis, run: Mapping[str, Any]) -> str:
             "water_scaled_molar": "mmol/L",
             "raw_amplitude": "basis",
             "crlb": "basis",
+        },
+        "parameters": {
+            n: {"unit": result.units.get(n, ""), "value": np.asarray(v), "sd": np.asarray(result.parameters_sd[n])}
+            for n, v in result.parameters.items()
         },
         "qc": qc_rows(analysis),
         "constants": [vars(c) for c in q.constants],

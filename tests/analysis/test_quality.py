@@ -141,7 +141,7 @@ def test_assess_on_a_stack_recovers_its_parts(descending):
     grid = np.max((component + noise).real[:, between(1.9, 2.12)], axis=1)
     assert np.all(out.snr_spec * sd >= grid * (1 - 1e-3)) and np.all(out.snr_spec * sd < 1.2 * grid)
     assert out.fqn == pytest.approx(1.0, abs=0.35)
-    with pytest.raises(ValueError, match="tNAA, tCr, tCho, water"):
+    with pytest.raises(ValueError, match="tNAA, tCr, tCho, found"):
         quality.assess(full, SAMPLING, curves, "GABA")
 
 

@@ -3,6 +3,7 @@
 Lines that take minutes, or raw data, are run by the tests of their own verbs: demo, run, basis, simulate, train, predict, shim, preprocess.
 """
 
+import csv
 import json
 import re
 import shlex
@@ -16,6 +17,7 @@ from mrsjax import io
 from mrsjax.cli.settings import read_config
 from mrsjax.cli.training_config import read_training
 from simulators.spins.library import load
+from tests.cli.conftest import AMOUNT
 from tests.cli.test_doctor_commands import _control
 
 ROOT = Path(__file__).parents[2]
@@ -53,8 +55,15 @@ def test_shell_lines_run(page, scans, command, quick, tmp_path, monkeypatch):
         words = shlex.split(line)
         if words[:1] == ["mrsjax"] and any(re.match(run, " ".join(words[1:])) for run in RUN):
             small = ["--config", scans["config"]] if words[1] in ("fit", "batch") and "--config" not in words else []
-            code, _, err = command(*(files.get(w, w) for w in words[1:]), *small)
+            code, said, err = command(*(files.get(w, w) for w in words[1:]), *small)
             assert code == 0, f"{line}\n{err}"
+            if words[1] in ("fit", "run"):
+                place = words[words.index("-o") + 1]
+                assert f"Report: {place}/report.html" in said, f"{line}\n{said}"
+                if "DATA" in words:
+                    with open(f"{place}/results.csv", newline="") as stream:
+                        amounts = {r["metabolite"]: float(r["raw_amplitude"]) for r in csv.DictReader(stream)}
+                    assert amounts["NAA"] == pytest.approx(AMOUNT["NAA"], rel=0.05), line
             done += 1
     assert done
 

@@ -11,8 +11,10 @@ import yaml
 
 from mrsjax import io
 from mrsjax.core import to_spectrum
+from mrsjax.inference.selection import Choice
 from mrsjax.report.page import short
 from tests.cli.conftest import F0
+from tests.physics.examples import PLAIN
 
 FILES = {"results.csv", "parameters.csv", "qc.csv", "results.json", "report.html", "run.yaml", "curves"}
 
@@ -86,7 +88,7 @@ def test_single_voxel_with_water(scans, command, tmp_path):
     assert (out / "notes.txt").read_text() == "mine" and content(out) == before
 
 
-def test_mrsi_has_voxels_and_says_which_failed(scans, command, quick, tmp_path):
+def test_mrsi_has_voxels_and_says_which_failed(scans, command, quick, tmp_path, monkeypatch):
     code, stdout, stderr = command(
         "fit", scans["mrsi"], "--basis", scans["basis"], "--config", scans["config"], "-o", tmp_path / "o"
     )
@@ -94,6 +96,12 @@ def test_mrsi_has_voxels_and_says_which_failed(scans, command, quick, tmp_path):
     assert [line.split()[0] for line in said] == ["reading", "compiling", "fitting", "writing"]
     assert "for cpu" in said[1] and "on cpu" in said[2] and said[2].endswith("(spectra: 12)")
     assert code == 0 and "10 of 12 fits converged; 2 had NaN, zero or flat data." in stdout
+    first = lambda models, *given, **options: Choice(models[0], 0, np.zeros(len(models)))  # noqa: E731
+    monkeypatch.setattr("mrsjax.analysis.model_choice.choose", first)
+    few = (scans["mrsi"], "--basis", scans["basis"], "--config", tmp_path / "c.yaml", "-o", tmp_path / "few")
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"model": {k: v for k, v in PLAIN.items() if k[:3] != "own"}}))
+    said = [line.split()[1] for line in command("fit", *few)[2].splitlines() if "note" not in line]
+    assert said == ["reading", "compiling", "choosing", "fitting", "writing"]
     table = rows(tmp_path / "o" / "results.csv")
     assert list(table[0])[:4] == ["spectrum", "x", "y", "z"]
     status = {(r["x"], r["y"], r["z"]): r["status"] for r in table}

@@ -37,7 +37,10 @@ MISTAKES = {
     "te in seconds": (["{svs}", "--basis", "{basis}", "--te-ms", "0.03"], "--te-ms: wanted 1 to 500"),
     "no such option": (["{svs}", "--bases", "{basis}"], "No such option"),
     "text for a number": (["{svs}", "--basis", "{basis}", "--te-ms", "long"], "not a valid float"),
-    "several water files": (["{svs}", "--basis", "{basis}", "--water", "{series}"], "1 or 1 water FIDs, found 5"),
+    "several water files": (
+        ["{svs}", "--basis", "{basis}", "--water", "{series}"],
+        "found DIM_DYN 5; several averages become one",
+    ),
 }
 
 
@@ -68,6 +71,25 @@ def test_a_mistake_is_one_line_and_exit_code_2(name, scans, command, quick, tmp_
         ("basis: 3\n", "basis: wanted a text"),
         ("model: 3\n", "model: wanted a mapping"),
         ("model: {lines: gauss}\n", "unknown options lines"),
+        ("model: {own_width: wide}\n", "model: own_width: wanted a number >= 0 or off, found 'wide'"),
+        ("model: {own_shift: -1}\n", "model: own_shift: wanted a number >= 0 or off, found -1"),
+        ("model: {water_tails: 1.5}\n", "model: water_tails: wanted a whole number >= 0 or off"),
+        ("model: {window_ppm: 3}\n", "model: window_ppm: wanted two numbers"),
+        ("model: {window_ppm: [4, 1]}\n", "model: window_ppm: wanted two numbers"),
+        ("model: {baseline: [4]}\n", "model: baseline: wanted a name, a number or off"),
+        ("model: {lipids: parametric}\n", "model: lipids: wanted true or false"),
+        ("model: {ratios: [NAA]}\n", "model: ratios: wanted names with numbers"),
+        ("model: {lineshape: [a]}\n", "model: lineshape: wanted a name"),
+        ("peak: water\n", "peak: wanted one of tNAA, tCr, tCho, found water"),
+        ("water_te_ms: 0.03\n", "mrsjax: water_te_ms: wanted 1 to 500"),
+        (
+            "water: {water}\nrelaxation: {{water: {{gm: [1.33, 0.11], wm: [900, 80], csf: [4000, 500]}}, metabolites: [1300, 200]}}\n",
+            "gm: wanted T1 of 50 to 20000 ms, found 1.33 ms",
+        ),
+        (
+            "water: {water}\nrelaxation: {{water: {{gm: [1330, 110], wm: [900, 80], csf: [4000, 500]}}, metabolites: [1300, 0]}}\n",
+            "metabolites: wanted T2 of 5 to 5000 ms, found 0 ms",
+        ),
         ("conjugate: maybe\n", "wanted true or false"),
         ("x: !!python/object/apply:os.system ['touch /tmp/mrsjax-was-here']\n", "wanted YAML"),
         ("water: {water}\nrelaxation: {{water: {{gm: [1]}}}}\n", "relaxation: wanted"),

@@ -10,9 +10,13 @@ import pytest
 import yaml
 
 from mrsjax import io
+from mrsjax.analysis import Water, analyse
 from mrsjax.cli import inputs
-from mrsjax.cli.settings import resolve
+from mrsjax.cli.settings import read_config, resolve
 from mrsjax.core import Acquisition, FIDs
+from mrsjax.inference.quantification import Timing
+from mrsjax.report.methods import deviations
+from tests.physics.examples import PLAIN
 
 
 def molal(folder):
@@ -108,3 +112,78 @@ def test_a_repetition_says_what_has_changed_since(scans, command, quick, tmp_pat
     record.write_text(yaml.safe_dump(run))
     assert noted() == [True, True]
     assert "made with jax 0.1 (now " in (tmp_path / "again" / "report.html").read_text()
+
+
+def test_off_is_a_choice_of_the_model_and_never_turns_anything_on(tmp_path):
+    """YAML 1.1 reads a bare `off` and `no` as false: lipids stay off, of numbers it is 0, of names the name."""
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "model: {lipids: false, baseline: off, macromolecules: off, own_shift: off, own_width: 1e-1, water_tails: off, creatine_ch2: 'off',"
+        " ratios: off, window_ppm: [1, 4]}"
+    )
+    wanted = {"lipids": False, "baseline": "off", "macromolecules": "off", "own_shift": 0, "own_width": 0.1, "water_tails": 0, "creatine_ch2": 0}  # fmt: skip
+    model = read_config(str(path))["model"]
+    assert model == wanted | {"ratios": None, "window_ppm": (1, 4)} and model["lipids"] is False
+    assert deviations({"model": {"lipids": False, "baseline": "off"}}) == "baseline = off"
+
+
+def test_tissue_maps_of_a_run_yaml_are_found_from_anywhere(tmp_path, monkeypatch):
+    """Also a path with a comma, which a mapping can hold."""
+    path = tmp_path / "c.yaml"
+    path.write_text("tissue: {gm: 'a,b.npy', wm: 0.3, csf: maps/csf.npy}\ndata: d\nbasis: b\nout: o\nwater: w\n")
+    monkeypatch.chdir(tmp_path)
+    kept = resolve({}, str(path)).as_options()["tissue"]
+    assert kept == {"gm": str(tmp_path / "a,b.npy"), "wm": 0.3, "csf": str(tmp_path / "maps" / "csf.npy")}
+    path.write_text(yaml.safe_dump({"tissue": kept}))
+    assert read_config(str(path))["tissue"] == kept
+
+
+def test_partial_voxels_are_scaled_or_left_without_concentrations(scans, tmp_path):
+    """Maps resampled onto the grid: sums of 0.1 to 0.9 at the edge; what the mask leaves out is not looked at; NaN in a mask is outside."""
+    maps = {k: np.full((3, 2, 2), v) for k, v in (("gm", 0.5), ("wm", 0.3), ("csf", 0.2))}
+    for k, m in maps.items():
+        m[0, 0] *= 0.7
+        m[1, 0] *= 0.1
+        m[2, 1, 1] = 70.0  # outside the mask
+        np.save(tmp_path / f"{k}.npy", m)
+    mask = np.ones((3, 2, 2))
+    mask[2, 1, 1] = np.nan
+    np.save(tmp_path / "mask.npy", mask)
+    given = {"data": scans["mrsi"], "basis": scans["basis"], "out": "o", "water": scans["water"]}
+    given["tissue"] = {k: str(tmp_path / f"{k}.npy") for k in maps}
+    loaded = inputs.load(resolve(given | {"mask": str(tmp_path / "mask.npy")}, None))
+    assert loaded.mask is not None and loaded.mask.sum() == 11 and not loaded.mask[2, 1, 1]
+    assert loaded.water is not None and loaded.water.tissue is not None
+    fractions = np.asarray(loaded.water.tissue.fractions).reshape(3, 2, 2, 3)
+    np.testing.assert_allclose(fractions[0], np.broadcast_to([0.5, 0.3, 0.2], (2, 2, 3)), rtol=1e-12)
+    assert np.isnan(fractions[1, 0]).all() and np.isfinite(fractions[1, 1]).all()
+    (note,) = (n for n in loaded.notes if "Tissue maps" in n)
+    assert "of 11 voxels 2 have" in note and "; 2 have less than 0.5" in note
+    with pytest.raises(ValueError, match="found gm=70, wm=70, csf=70"):
+        inputs.load(resolve(given, None))
+
+
+@pytest.mark.parametrize("change, said", [
+    ({"shape": (2, 3, 2)}, r"one for each spectrum \(x 3, y 2, z 2\), found x 2, y 3, z 2"),
+    ({"dims": ("DIM_COIL", "x", "y")}, "water: wanted combined coils, found a DIM_COIL"),
+    ({"moved": 5.0}, "another position or orientation"),
+    ({}, None),
+])  # fmt: skip
+def test_a_water_grid_is_that_of_the_data(change, said, scans, quick):
+    """As many FIDs in another order, of coils or elsewhere are refused."""
+    data, water, basis = io.read(scans["mrsi"]), io.read(scans["water"]), io.read_basis(scans["basis"])
+    affine = np.diag([10.0, 10.0, 10.0, 1.0])
+    place = lambda moved: Acquisition(affine=affine + moved * np.eye(4, k=3))  # noqa: E731
+    grid = FIDs(data.data, data.sampling, data.dims, place(0.0))
+    shape = change.get("shape", (3, 2, 2))
+    scale = np.arange(1.0, 13.0).reshape(shape)[..., None]
+    given = FIDs(
+        scale * np.asarray(water.data), water.sampling, change.get("dims", data.dims), place(change.get("moved", 0.0))
+    )
+    reference = Water(given, Timing(0.03, 2.0, 0.03, 2.0))
+    if said is not None:
+        with pytest.raises(ValueError, match=said):
+            analyse(grid, basis, water=reference, model_options=PLAIN)
+        return
+    found = analyse(grid, basis, water=reference, model_options=PLAIN).quantities.water_amplitude
+    np.testing.assert_allclose(found / found[0], np.arange(1.0, 13.0), rtol=1e-6)

@@ -3,6 +3,7 @@ import sys
 import textwrap
 from typing import Any, cast
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -207,12 +208,61 @@ def test_components_that_are_all_but_baseline_do_no_harm_in_single_precision():
     np.testing.assert_allclose(found / data.shape[1], 1.0, atol=0.35)
 
 
-def test_progress_counts_up_to_all():
-    model, fids = synthetic(5)
-    seen = []
-    fit(model, fids, progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (5, 5)
-    assert [d for d, _ in seen] == sorted(d for d, _ in seen)
+def test_chunks_give_what_one_gives_and_progress_counts_over_all(monkeypatch):
+    """Seven spectra, one of them NaN, in chunks of three; both stages count."""
+    model, fids = synthetic(7)
+    fids[4, 3] = np.nan
+    whole = fit(model, fids)
+    assert batch.chunk(model) > 3 * batch.chunk(brain())  # by the size of the model's states
+    monkeypatch.setattr(batch, "MEMORY", 3.5 * batch.MEMORY / batch.chunk(model))
+    assert batch.chunk(model) == 3
+    sizes, seen, inner = [], [], batch.minimise
+
+    def minimise(model, problems, *rest, **options):
+        sizes.append(len(problems.data))
+        assert options["progress"] is not None
+        return inner(model, problems, *rest, **options)
+
+    monkeypatch.setattr(batch, "minimise", minimise)
+    parts = fit(model, fids, progress=lambda done, total: seen.append((done, total)))
+    assert sizes == [3, 3, 3, 3, 1, 1]
+    for name in ("amplitudes", "crlb", "status", "cost"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-5)
+    assert np.asarray(parts.status).tolist() == [0, 0, 0, 0, Status.INVALID_DATA, 0, 0]
+    assert seen[-1] == (7, 7) and seen == sorted(seen)
+    assert (1, 7) in seen and (4, 7) in seen  # half of a chunk's three have left the first stage
+
+
+def test_slow_and_stuck_spectra_hold_back_nobody(monkeypatch):
+    """One of 16 is made slow (30 rounds), one is told after a round that it costs nothing, so that no step betters it: the others, more than the executor
+    has slots for, are done beside them."""
+    model, fids = synthetic(16, snr=50)
+    alone, inner, rounds = fit(model, fids), batch.bound, []
+
+    def bound(function, model):
+        step, known = inner(function, model), []
+        rounds.append(0)
+
+        def counted(problem, state, *limits):
+            rounds[-1] += 1
+            mark = np.asarray(problem.data)[:, 0]
+            known.extend(mark[:2] if not known else ())
+            state, stop = step(problem, state, *limits)
+            stop = np.asarray(stop) & ((mark != known[0]) | (rounds[-1] >= 30))
+            if len(rounds) == 2 and rounds[-1] == 1:
+                row = mark == known[1]
+                told = jnp.where(row, 0.0, state.at.linear.cost), jnp.where(row, 1.0, state.damping)
+                state, stop = eqx.tree_at(lambda s: (s.at.linear.cost, s.damping), state, told), stop & ~row
+            return state, stop
+
+        return counted
+
+    monkeypatch.setattr(batch, "bound", bound)
+    result = fit(model, fids)
+    assert batch.slots() < 16 and rounds == [30, 30]
+    assert np.asarray(result.status).tolist() == [0, Status.NO_PROGRESS, *[0] * 14]
+    np.testing.assert_allclose(result.amplitudes[2:], alone.amplitudes[2:], rtol=1e-5)
+    assert np.asarray(result.iterations)[1] < 15 and np.max(np.asarray(result.iterations)[2:]) < 10
 
 
 def test_curves_add_up_and_leave_noise():

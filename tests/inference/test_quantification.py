@@ -207,8 +207,15 @@ def test_tables_and_their_errors():
 def test_sums_take_any_name_of_their_parts_and_glutamate_alone_is_no_glx():
     one = dataclasses.replace(result([2.0, 1.0, 3.0]), names=("NAA", "PCho", "mI"), metabolites=("NAA", "PCho", "mI"))
     assert float(one.total(("PCh", "GPC"))[0][0]) == 1.0 and float(one.total(("Ins",))[0][0]) == 3.0
-    with pytest.raises(ValueError, match="none of Cr, PCr among"):
+    with pytest.raises(ValueError, match="none of Cr, PCr, tCr among"):
         one.ratio(("NAA",))
     assert "tCho" in quantify(one).names
+    names = ("NAA", "tCr", "mI")  # a basis with the sum only
+    sum_only = dataclasses.replace(result([2.0, 4.0, 3.0], np.diag([0.1, 0.2, 0.3])), names=names, metabolites=names)
+    ratio, table = sum_only.ratio(("NAA",)), quantify(sum_only)
+    assert (float(ratio[0][0]), float(ratio[1][0])) == pytest.approx((table.ratio_tcr[0, 0], table.ratio_tcr_sd[0, 0]))
+    assert table.ratio_tcr[0, 0] == 0.5
+    nothing = dataclasses.replace(sum_only, amplitudes=jnp.array([[2.0, 0.0, 3.0]]))
+    assert np.isnan(nothing.ratio(("NAA",))[0][0]) and np.isnan(quantify(nothing).ratio_tcr[0, 0])
     one = dataclasses.replace(one, names=("NAA", "Glu", "mI"), metabolites=("NAA", "Glu", "mI"))
     assert "Glx" not in quantify(one).names

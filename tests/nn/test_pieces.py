@@ -10,8 +10,9 @@ from mrsjax.nn import FlaxNet
 from mrsjax.nn.bounds import ParameterMap
 from mrsjax.nn.encoders import ENCODERS, encoder, register
 from mrsjax.nn.inputs import Inputs
-from mrsjax.nn.network import NetworkSpec, model_options
+from mrsjax.nn.network import NetworkSpec
 from mrsjax.nn.scattering import morlet_bank, scattering
+from mrsjax.physics.options import model_options
 from tests.nn.small import PREDICTED, N, model
 from tests.physics.examples import sampling
 

@@ -26,7 +26,14 @@ def schema():
 
 @pytest.mark.parametrize("kind", ["single", "series", "grid"])
 def test_results_json_keeps_its_schema(kind, analysis_of, run, schema):
-    document = json.loads(report.to_json(analysis_of(kind), run))
+    analysis = analysis_of(kind)
+    document = json.loads(report.to_json(analysis, run))
+    rows = report.parameters_rows(analysis)
+    assert list(document["parameters"]) == list(dict.fromkeys(r["parameter"].split("[")[0] for r in rows))
+    for row in (r for r in rows if "[" not in r["parameter"]):
+        one = document["parameters"][row["parameter"]]
+        i = [s["spectrum"] for s in document["spectra"]].index(row["spectrum"])
+        assert (one["value"][i], one["sd"][i], one["unit"]) == (row["value"], row["sd"], row["unit"])
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(document, schema)
     document["qc"][0]["network_distance"] = 1.5
