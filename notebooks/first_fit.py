@@ -62,8 +62,8 @@ plt.show()
 
 # %% [markdown]
 # ## Differentiate
-# How the estimate of Glu answers a change of the data: the derivative goes through the fit itself, by the implicit function theorem. It is a little
-# smaller than the estimate because the priors pull against the data.
+# How the estimate of Glu answers a change of the data: the derivative goes through the fit itself, by the implicit function theorem. A fit of
+# louder data has louder estimates; the derivative differs a little from the estimate because the level of the noise and the spread of the priors are held.
 
 # %%
 glu = result.names.index("Glu")

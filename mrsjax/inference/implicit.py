@@ -1,4 +1,4 @@
-"""Derivatives through the fit: of the estimates with respect to the data and to every constant of the model.
+"""Derivatives through the fit: of the estimates with respect to the data and to the constants of the model.
 
 At the optimum u = (theta, c) the gradient of the cost vanishes, g(u; x) = 0, so that du/dx = -H^-1 dg/dx (implicit function theorem) with H the
 exact Hessian. `differentiable_fit` is one Newton step u - H^-1 g(u; x) with u and H held fixed: its value is the optimum, its derivative is the implicit
@@ -17,6 +17,11 @@ from mrsjax.core.results import FitResult
 from mrsjax.inference.linalg import differentiable_solve, solve
 from mrsjax.inference.varpro import Problem, Tree, smooth, stacked
 from mrsjax.physics.model import SignalModel
+
+#: Decrease of chi^2 / 2 by one more step below which a point is the optimum: a hundredth of a standard deviation of one parameter is 5e-5.
+SETTLED = 1e-4
+#: Fractions of the Hessian's diagonal added to it.
+DAMPINGS = (0.0, 1e-3, 1e-1, 10.0)
 
 
 class Estimate(NamedTuple):
@@ -44,27 +49,37 @@ def cost(
 
 
 def differentiable_fit(
-    model: SignalModel, fid: Complex[Array, " n"], result: FitResult, index: int, *, newton_steps: int = 2
+    model: SignalModel, fid: Complex[Array, " n"], result: FitResult, index: int, *, newton_steps: int = 4
 ) -> Estimate:
     """The estimates of a finished fit as a differentiable function of `model` and `fid`.
 
-    **Arguments:** `result`, `index`: the fit to differentiate through, made with (the values of) this model and FID. `newton_steps`: exact
-    Newton steps that first polish the optimum (the fit stops at a statistical tolerance).
+    **Arguments:** `result`, `index`: the fit to differentiate through, made with (the values of) this model and FID. `newton_steps`: damped, projected
+    Newton steps with the exact Hessian that first polish the optimum, since the fit stops at a statistical tolerance.
 
-    Amplitudes at zero and parameters at a bound stay there: their derivative is 0. Second derivatives are not those of the fit.
+    Amplitudes at zero and parameters at a bound stay there: their derivative is 0. Held, as if they were constants: the level of the noise and of what the
+    first stage left unexplained, and the spread of ratio priors. Second derivatives are not those of the fit.
+
+    Values and derivatives are NaN where the steps do not end at an optimum (another step would lower chi^2 / 2 by more than `SETTLED`), or nothing was fitted.
     """
     tree = Tree(model)
     state = jax.tree.map(lambda x: lax.stop_gradient(x[index]), result.state)
     noise = state.unit
-    problem = Problem(model.crop(fid) / noise, state.log_stiffness, state.precision, state.weight)
+    # what the model says of stiffness and widths of priors has its derivative; the values are those that the fit used
+    stiffness = model.baseline.log_stiffness
+    stiffness = state.log_stiffness + stiffness - lax.stop_gradient(stiffness)
+    sd = jnp.where(jnp.isfinite(tree.sd), tree.sd, 1.0)
+    weight = state.weight * (lax.stop_gradient(sd) / sd) ** 2
+    problem = Problem(model.crop(fid) / noise, stiffness, state.precision, weight)
     p = state.theta.shape[0]
-    u = jnp.concatenate([state.theta, state.amplitudes])
-    inside = (state.theta > tree.lower) & (state.theta < tree.upper)
-    free = lax.stop_gradient(jnp.concatenate([inside, state.amplitudes > 0]))
+    amplitudes = jnp.zeros_like(state.amplitudes)
+    lower = jnp.concatenate([tree.lower, amplitudes]).astype(state.theta.dtype)
+    upper = jnp.concatenate([tree.upper, amplitudes + jnp.inf]).astype(state.theta.dtype)
 
-    fixed_model, fixed_problem = jax.tree.map(lax.stop_gradient, (model, problem))
-    u, hessian = lax.stop_gradient(_polish(fixed_model, fixed_problem, u, free, newton_steps))
+    fixed = jax.tree.map(lax.stop_gradient, (model, problem, lower, upper))
+    start = jnp.clip(jnp.concatenate([state.theta, state.amplitudes]), fixed[2], fixed[3])
+    u, hessian, free, left = lax.stop_gradient(_polish(*fixed, start, newton_steps))
     u = u - differentiable_solve(hessian, _gradient(u, model, problem), free)
+    u = u * jnp.where(left < SETTLED, 1.0, jnp.nan)
     return Estimate(u[p:] * noise, tree.unravel(u[:p]))
 
 
@@ -79,12 +94,28 @@ def _gradient(u, model, problem):
 
 
 @eqx.filter_jit
-def _polish(model, problem, u, free, steps: int):
-    """`steps` exact Newton steps, and the Hessian where they end."""
+def _polish(model, problem, lower, upper, u, steps: int):
+    """Where `steps` Newton steps lead, the Hessian there, which unknowns are free, and the decrease of the cost that one more step foretells.
 
-    def step(_, carry):
-        u, hessian = carry
-        u = u - solve(hessian, jax.grad(_objective)(u, model, problem), free)
-        return u, jax.hessian(_objective)(u, model, problem)
+    Of each step several dampings are tried and the lowest cost is taken, the old point among them: a Hessian that is not positive far from the optimum
+    leads nowhere worse.
+    """
 
-    return lax.fori_loop(0, steps, step, (u, jax.hessian(_objective)(u, model, problem)))
+    def step(k, carry):
+        u, *_ = carry
+        gradient, hessian = jax.grad(_objective)(u, model, problem), jax.hessian(_objective)(u, model, problem)
+        free = ~(((u <= lower) & (gradient >= 0)) | ((u >= upper) & (gradient <= 0)))
+        scale = jnp.abs(jnp.diagonal(hessian))
+
+        def moved(damping):
+            return jnp.clip(u - solve(hessian + damping * jnp.diag(scale), gradient, free), lower, upper)
+
+        tried = jnp.concatenate([u[None], jax.vmap(moved)(jnp.array(DAMPINGS, u.dtype))])
+        costs = jax.vmap(lambda x: _objective(x, model, problem))(tried)
+        left = 0.5 * jnp.abs(jnp.where(free, gradient, 0.0) @ (u - tried[1]))
+        best = tried[jnp.argmin(jnp.where(jnp.isfinite(costs), costs, jnp.inf))]
+        return jnp.where(k < steps, best, u), hessian, free, left
+
+    p = len(u)
+    blank = u, jnp.zeros((p, p), u.dtype), jnp.zeros(p, bool), jnp.array(jnp.inf, u.dtype)
+    return lax.fori_loop(0, steps + 1, step, blank)
