@@ -1,7 +1,7 @@
 """Workflow step 3: what a fitted spectrum is worth, and a whole file from signals to numbers."""
 
+from mrsjax.analysis.curves import CurveStack as CurveStack
 from mrsjax.analysis.pipeline import Analysis as Analysis
-from mrsjax.analysis.pipeline import CurveStack as CurveStack
 from mrsjax.analysis.pipeline import Method as Method
 from mrsjax.analysis.pipeline import Water as Water
 from mrsjax.analysis.pipeline import analyse as analyse

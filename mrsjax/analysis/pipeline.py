@@ -9,30 +9,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from mrsjax.analysis.quality import Quality, assess
-from mrsjax.core import BasisSet, FIDs, FitResult, Status, to_spectrum
+from mrsjax.analysis.curves import CurveStack, curves_and_quality
+from mrsjax.analysis.quality import Quality
+from mrsjax.core import BasisSet, FIDs, FitResult, Status
 from mrsjax.core.constants import GYROMAGNETIC_RATIO
-from mrsjax.core.metabolites import SUMS, canonical
 from mrsjax.inference.quantification import Quantities, Timing, Tissue, WaterReference, quantify
 from mrsjax.physics.model import SignalModel
 from mrsjax.physics.relaxation import RelaxationTable, relaxation_table
 
 SPACE = ("x", "y", "z")
-
-
-@dataclasses.dataclass(frozen=True)
-class CurveStack:
-    """Real parts of the curves of `s` fits on the fit window of `k` points, phased; `components` `(s, m, k)` as in
-    `names`.
-    """
-
-    ppm: Float[np.ndarray, " k"]
-    data: Float[np.ndarray, "s k"]
-    fit: Float[np.ndarray, "s k"]
-    baseline: Float[np.ndarray, "s k"]
-    residual: Float[np.ndarray, "s k"]
-    components: Float[np.ndarray, "s m k"]
-    names: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +128,7 @@ def analyse(
         distance = None if method.distance is None else method.distance(spectra)
         model, choice = method.model, (*method.notes, *_unlike(distance, index))
         result = method.estimate(spectra, fids.acquisition.noise_sd, progress)
-    curves, quality = _curves_and_quality(model, result, spectra, fids, peak)
+    curves, quality = curves_and_quality(model, result, spectra, fids.sampling, peak)
     quantities = quantify(result, reference)
     doubts = (*choice, *_doubts(quantities, quality, water is not None))
     if fids.acquisition.noise_sd is not None:
@@ -233,22 +218,6 @@ def _position(fids: FIDs, index) -> Int[np.ndarray, "s 3"] | None:
     return np.stack(
         [coordinates[fids.dims.index(d)] if d in fids.dims else np.zeros_like(index) for d in SPACE], axis=-1
     )
-
-
-def _curves_and_quality(model, result: FitResult, spectra, fids: FIDs, peak: str) -> tuple[CurveStack, Quality]:
-    from mrsjax.inference import evaluate_all
-
-    curves = evaluate_all(model, result, spectra)
-    parts = [i for i, n in enumerate(result.names) if n == peak or canonical(n) in SUMS.get(peak, ())]
-    component = curves.components[:, parts].sum(axis=1) if parts else np.full(curves.fit.shape, np.nan, complex)
-    of_quality = {"ppm": curves.ppm, "fit": curves.fit, "baseline": curves.baseline, "residual": curves.residual}
-    # A shift of the reference frequency moves the peak out of its window.
-    shift = 1e6 * np.asarray(result.parameters.get("metabolites.shift", 0.0)) / float(fids.sampling.central_frequency)
-    whole = to_spectrum(spectra)
-    quality = assess(whole, fids.sampling, of_quality | {"component": component}, peak, shift_ppm=shift)
-    real = lambda x: np.real(x).astype(np.float32)  # noqa: E731
-    shown = (real(curves.data), real(curves.fit), real(curves.baseline), real(curves.residual), real(curves.components))
-    return CurveStack(curves.ppm, *shown, result.names), quality
 
 
 def _water_stack(water: FIDs, fids: FIDs) -> np.ndarray:

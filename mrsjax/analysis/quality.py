@@ -206,27 +206,31 @@ class Quality:
     noise_sd: Float[np.ndarray, " s"]
 
 
+#: The power of sigma that each number falls with.
+_POWERS = {"snr_spec": 1, "snr_2sd": 1, "snr_lcm": 0, "snr_matched": 1, "fwhm_hz": 0, "fqn": 2}
+
+
 @jax.jit
-def _measure(sigmas, bounds, ppm, spacing, fit, baseline, residual, component):
-    def one(sigma, bounds, fit, baseline, residual, component):
+def _measured(spectra, inside, bounds, ppm, spacing, fit, baseline, residual, component):
+    """Both estimates of the noise, and what would be measured if sigma were 1."""
+
+    unit = jnp.ones(())
+
+    def one(spectrum, bounds, fit, baseline, residual, component):
         peak = (ppm >= bounds[0]) & (ppm <= bounds[1])
         clean = fit + residual - baseline
         return {
-            "snr_spec": snr_spec(clean, peak, sigma),
-            "snr_2sd": snr_2sd(clean, peak, sigma),
+            "sigma": noise_sd(spectrum, inside),
+            "local": local_noise_sd(residual),
+            "snr_spec": snr_spec(clean, peak, unit),
+            "snr_2sd": snr_2sd(clean, peak, unit),
             "snr_lcm": snr_lcm(fit, baseline, residual),
-            "snr_matched": snr_matched(component, sigma),
+            "snr_matched": snr_matched(component, unit),
             "fwhm_hz": fwhm(component, spacing, peak),
-            "fqn": fqn(residual, sigma),
-            "noise_sd": sigma,
+            "fqn": fqn(residual, unit),
         }
 
-    return jax.vmap(one)(sigmas, bounds, fit, baseline, residual, component)
-
-
-@jax.jit
-def _noise(spectra, inside, residual):
-    return jax.vmap(lambda s: noise_sd(s, inside))(spectra), jax.vmap(local_noise_sd)(residual)
+    return jax.vmap(one)(spectra, bounds, fit, baseline, residual, component)
 
 
 def assess(
@@ -251,6 +255,18 @@ def assess(
 
     **Raises:** `ValueError` for an unknown peak.
     """
+    return judged([measured(spectra, sampling, curves, peak, shift_ppm=shift_ppm)], sampling, peak)
+
+
+def measured(
+    spectra: Complex[np.ndarray, "s n"],
+    sampling: Sampling,
+    curves: dict[str, np.ndarray],
+    peak: str,
+    *,
+    shift_ppm: Float[np.ndarray, " s"] | float = 0.0,
+) -> dict[str, np.ndarray]:
+    """What `judged` needs of a part of the spectra; arguments as of `assess`."""
     if peak not in RESONANCES:
         raise ValueError(f"peak: wanted one of {', '.join(RESONANCES)}, found {peak}")
     window = noise_window(sampling)
@@ -259,19 +275,25 @@ def assess(
     ppm = np.asarray(curves["ppm"])
     spacing = abs(float(ppm[1] - ppm[0])) * 1e-6 * float(sampling.central_frequency)
     rising = slice(None) if ppm[1] > ppm[0] else slice(None, None, -1)
-    c = {k: jnp.asarray(curves[k][:, rising]) for k in ("fit", "baseline", "residual", "component")}
-    sigma, local = (np.asarray(x) for x in _noise(jnp.asarray(spectra), noise, c["residual"]))
+    rows = [np.asarray(curves[k])[:, rising] for k in ("fit", "baseline", "residual", "component")]
+    bounds = np.array(RESONANCES[peak]) + np.broadcast_to(np.nan_to_num(shift_ppm), (len(spectra),))[:, None]
+    out = {k: np.asarray(v) for k, v in _measured(spectra, noise, bounds, ppm[rising], spacing, *rows).items()}
+    return out | {"ends": np.array([[ppm.min(), ppm.max()]])}
+
+
+def judged(parts: list[dict[str, np.ndarray]], sampling: Sampling, peak: str) -> Quality:
+    """The quality of spectra that were measured in parts: all of them together tell whether the noise window was emptied."""
+    values = {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
+    sigma, local, (low, high) = values.pop("sigma"), values.pop("local"), values.pop("ends")[0]
+    window = noise_window(sampling)
     known = np.isfinite(sigma) & np.isfinite(local) & (local > 0)
     if known.any() and np.median(sigma[known] / local[known]) < 0.2:
         reason = (
             f"{window.low:.1f} to {window.high:.1f} ppm has been emptied by a filter; second differences of the"
             " residual"
         )
-        sigma, window = local, NoiseWindow(float(ppm.min()), float(ppm.max()), reason)
-    bounds = np.array(RESONANCES[peak]) + np.broadcast_to(np.nan_to_num(shift_ppm), (len(sigma),))[:, None]
-    args = (c["fit"], c["baseline"], c["residual"], c["component"])
-    out = _measure(jnp.asarray(sigma), jnp.asarray(bounds), jnp.asarray(ppm[rising]), spacing, *args)
-    values = {k: np.asarray(v) for k, v in out.items()}
-    return Quality(
-        peak=peak, window=window, fwhm_ppm=1e6 * values["fwhm_hz"] / float(sampling.central_frequency), **values
-    )
+        sigma, window = local, NoiseWindow(float(low), float(high), reason)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = {k: v / sigma ** _POWERS[k] for k, v in values.items()}
+    fwhm_ppm = 1e6 * values["fwhm_hz"] / float(sampling.central_frequency)
+    return Quality(peak=peak, window=window, fwhm_ppm=fwhm_ppm, noise_sd=sigma, **values)

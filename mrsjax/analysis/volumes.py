@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
+from mrsjax.analysis.curves import blocks
 from mrsjax.analysis.pipeline import SPACE, Analysis
 from mrsjax.core import FIDs, to_fid
 
@@ -54,8 +55,6 @@ def curve_fids(analysis: Analysis) -> dict[str, FIDs]:
 
     **Raises:** `ValueError` for an analysis without its model.
     """
-    from mrsjax.inference import evaluate_all
-
     if analysis.model is None:
         raise ValueError("analysis: wanted one that `analyse` made, found one without its model")
     fids, names = analysis.fids, analysis.curves.names
@@ -67,12 +66,12 @@ def curve_fids(analysis: Analysis) -> dict[str, FIDs]:
     spectra = np.asarray(fids.spectra)[analysis.index]
     kept = {k: np.zeros((total, n), np.complex64) for k in ("fit", "baseline", "residual")}
     parts = np.zeros((total, len(names), n), np.complex64) if with_components else None
-    curves = evaluate_all(analysis.model, analysis.result, spectra)
-    high = low + len(curves.ppm)
-    for name, stack in kept.items():
-        stack[analysis.index, low:high] = np.nan_to_num(getattr(curves, name))
-    if parts is not None:
-        parts[analysis.index, :, low:high] = np.nan_to_num(curves.components)
+    high = low + len(analysis.curves.ppm)
+    for index, curves, _ in blocks(analysis.model, analysis.result, spectra):
+        for name, stack in kept.items():
+            stack[analysis.index[index], low:high] = np.nan_to_num(getattr(curves, name))
+        if parts is not None:
+            parts[analysis.index[index], :, low:high] = np.nan_to_num(curves.components)
     about = dataclasses.replace(fids.acquisition, header=_without_dims(fids.acquisition.header))
     out = {k: FIDs(_signal(v.reshape(*shape, n)), fids.sampling, fids.dims, about) for k, v in kept.items()}
     if parts is not None:

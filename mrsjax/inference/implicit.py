@@ -75,9 +75,9 @@ def differentiable_fit(
     lower = jnp.concatenate([tree.lower, amplitudes]).astype(state.theta.dtype)
     upper = jnp.concatenate([tree.upper, amplitudes + jnp.inf]).astype(state.theta.dtype)
 
-    fixed = jax.tree.map(lax.stop_gradient, (model, problem, lower, upper))
-    start = jnp.clip(jnp.concatenate([state.theta, state.amplitudes]), fixed[2], fixed[3])
-    u, hessian, free, left = lax.stop_gradient(_polish(*fixed, start, newton_steps))
+    held, at, lower, upper = jax.tree.map(lax.stop_gradient, (model, problem, lower, upper))
+    start = jnp.clip(jnp.concatenate([state.theta, state.amplitudes]), lower, upper)
+    u, hessian, free, left = lax.stop_gradient(_polish(held, at, lower, upper, start, newton_steps))
     u = u - differentiable_solve(hessian, _gradient(u, model, problem), free)
     u = u * jnp.where(left < SETTLED, 1.0, jnp.nan)
     return Estimate(u[p:] * noise, tree.unravel(u[:p]))

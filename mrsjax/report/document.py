@@ -36,6 +36,8 @@ def render(
     of the tables that the page offers for download; `posterior` rows of `report.posterior`, those of the first spectrum are shown.
     """
     judgements = judge(analysis)
+    many_files = len(analysis.curves.rows) < len(analysis.index)  # too large for a page, as are the curves of all
+    files = {} if many_files else files
     return page(
         "report.html",
         run=run,
@@ -56,6 +58,7 @@ def render(
         bibtex=methods.BIBTEX,
         basis=analysis.basis,
         files=sorted(files),
+        without_curves=len(analysis.index) - len(analysis.curves.rows),
         payload=script_json(tables.finite(_payload(analysis, files))),
         script=own_text("report.js"),
     )
@@ -135,7 +138,7 @@ def _payload(analysis: Analysis, files: Mapping[str, str]) -> dict[str, Any]:
     spread = {key: q.crlb if key == "raw_amplitude" else getattr(q, f"{key}_sd") for key, *_ in columns}
     # A thousand voxels must stay below 20 MB: eight bits are enough to draw a component of one of many fits.
     bits = 16 if n <= 64 else 8
-    correlation = np.asarray(analysis.result.correlation)
+    correlation = np.asarray(analysis.result.correlation)[curves.rows]
     return {
         "index": analysis.index.tolist(),
         "position": None if analysis.position is None else analysis.position.tolist(),
@@ -143,6 +146,7 @@ def _payload(analysis: Analysis, files: Mapping[str, str]) -> dict[str, Any]:
         "dims": list(analysis.fids.dims),
         "status": [s.name.lower().replace("_", " ") for s in analysis.status],
         "names": list(curves.names),
+        "rows": curves.rows.tolist(),
         "quantityNames": list(q.names),
         "columns": [{"key": k, "title": t, "unit": u} for k, t, u in columns],
         "values": {key: pack_numbers(getattr(q, key)) for key, *_ in columns},

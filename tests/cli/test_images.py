@@ -119,3 +119,34 @@ def test_an_image_that_lies_elsewhere_is_refused(option, scans, command, quick, 
         assert (code, "turned.nii: wanted an image on the grid of the data" in stderr) == (
             (2, True) if name == "turned" else (0, False)
         ), stderr
+
+
+def test_many_spectra_are_walked_through_in_blocks_and_the_page_keeps_some_curves(
+    scans, command, quick, monkeypatch, tmp_path
+):
+    from mrsjax.analysis import curves
+
+    def numbers(folder):
+        options = ["--basis", scans["basis"], "--config", scans["config"], "-o", folder]
+        assert command("fit", scans["series"], *options)[0] == 0
+        with open(folder / "qc.csv", newline="") as f:
+            rows = list(csv.DictReader(f))
+        page = (folder / "report.html").read_text()
+        return np.array(
+            [[float(r[k]) for k in ("snr_spec", "snr_lcm", "fwhm_hz", "fqn", "noise_sd")] for r in rows]
+        ), page
+
+    whole, page = numbers(tmp_path / "whole")
+    assert '"rows":[0,1,2,3,4]' in page and 'data-file="results.csv"' in page
+    monkeypatch.setattr(curves, "BLOCK", 2)
+    monkeypatch.setattr(curves, "KEPT", 3)
+    parts, page = numbers(tmp_path / "parts")
+    np.testing.assert_allclose(parts, whole, rtol=1e-6)
+    assert len(whole) == 5 and len(set(whole[:, 0])) == 5
+    assert '"rows":[0,2,4]' in page and 'data-file="results.csv"' not in page and "lie beside this page" in page
+    fit = to_spectrum(np.asarray(io.read(tmp_path / "parts" / "curves" / "fit.nii.gz").data))
+    np.testing.assert_allclose(
+        fit,
+        to_spectrum(np.asarray(io.read(tmp_path / "whole" / "curves" / "fit.nii.gz").data)),
+        atol=1e-4 * np.abs(fit).max(),
+    )

@@ -105,6 +105,7 @@ def make_analysis(
         ppm[inside],
         *(np.real(x).astype(np.float32) for x in (cut["data"], fit, cut["baseline"], residual, cut["components"])),
         names,
+        np.arange(s),
     )
     return Analysis(fids, basis, result, quantify(result, reference), quality, stack, index, position)
 

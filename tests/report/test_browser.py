@@ -2,6 +2,7 @@
 nothing.
 """
 
+import dataclasses
 import io
 import json
 import re
@@ -89,6 +90,21 @@ def test_single_voxel_components_can_be_switched(analysis_of, run, tab):
     assert [row[0].split()[0] for row in cells] == list(analysis.quantities.names)
     for row, expected in zip(cells, first_table(analysis), strict=True):
         assert row[1 : 1 + len(expected["cells"])] == expected["cells"] and row[-1] == expected["partner"]
+
+
+def test_a_spectrum_without_curves_on_the_page_says_so_and_keeps_its_numbers(analysis_of, run, tab):
+    whole = analysis_of("series")
+    stack, rows = whole.curves, np.array([0, 10, 23])
+    kept = {k: getattr(stack, k)[rows] for k in ("data", "fit", "baseline", "residual", "components")}
+    analysis = dataclasses.replace(whole, curves=dataclasses.replace(stack, rows=rows, **kept))
+    tab.open(page(analysis, run))
+    tab.run(CHANGE.format("chosen", 10, "chosen"))
+    fit = tab.run("return Array.from($('fit-figure').data.find((t) => t.name === 'fit').y)")
+    assert fit == pytest.approx(stack.fit[10], abs=1e-4 * float(abs(stack.fit[10]).max()))
+    tab.run(CHANGE.format("chosen", 11, "chosen"))
+    assert tab.run("return $('fit-figure').data.length") == 0
+    assert "curves of 3 of 24 spectra" in tab.run("return $('fit-figure').textContent")
+    assert tab.run(CELLS)[0][1] != "" and tab.run(QUALITY).startswith("spectrum 11")
 
 
 def test_a_click_in_a_map_shows_that_voxel(analysis_of, run, tab):

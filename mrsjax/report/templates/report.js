@@ -43,6 +43,9 @@
   const packed = {};
   for (const key of ["data", "fit", "baseline", "components", "correlation"]) packed[key] = await unpack(D[key]);
   const q = D.quantityNames.length, m = D.names.length;
+  // Of very many spectra the page holds the curves of some, evenly spaced.
+  const rowOf = new Map(D.rows.map((i, row) => [i, row]));
+  const LACKING = "This page holds the curves of " + D.rows.length + " of " + n + " spectra.<br>For those of this one: mrsjax fit with a --mask around it.";
 
   // ---- looks
   const INK = "#1b1f24", GRID = "#e4e8ec";
@@ -72,8 +75,16 @@
   const shown = new Set(strongest.slice(0, 8));
   let chosen = 0;
 
+  function lacking(figure) {
+    Plotly.react(figure, [], Object.assign({}, LAYOUT, { xaxis: { visible: false }, yaxis: { visible: false },
+      annotations: [{ text: LACKING, x: 0.5, y: 0.5, xref: "paper", yref: "paper", showarrow: false }] }), CONFIG);
+    $(figure).setAttribute("aria-label", LACKING.replace("<br>", " "));
+  }
+
   function drawFit() {
-    const i = chosen, data = curve(packed.data, i), fit = curve(packed.fit, i), base = curve(packed.baseline, i);
+    const i = chosen, row = rowOf.get(i);
+    if (row === undefined) return lacking("fit-figure");
+    const data = curve(packed.data, row), fit = curve(packed.fit, row), base = curve(packed.baseline, row);
     const residual = data.map((d, k) => d - fit[k]), sigma = quality.noise_sd[i];
     const line = (y, name, extra) => Object.assign({ x: ppm, y, name, type: "scatter", mode: "lines", hovertemplate: "%{x:.2f} ppm<extra>" + name + "</extra>" }, extra);
     const ends = [ppm[0], ppm[ppm.length - 1]];
@@ -86,7 +97,7 @@
       line(base, "baseline", { line: { color: "#0072B2", width: 2, dash: "dash" } }),
     ];
     const picked = [...Array(m).keys()].filter((j) => shown.has(j));
-    for (const j of picked) traces.push(line(curve(packed.components, i * m + j), D.names[j], { yaxis: "y3", showlegend: false, line: style(j) }));
+    for (const j of picked) traces.push(line(curve(packed.components, row * m + j), D.names[j], { yaxis: "y3", showlegend: false, line: style(j) }));
     const components = picked.length > 0;
     Plotly.react("fit-figure", traces, Object.assign({}, LAYOUT, {
       xaxis: axis(Object.assign({ anchor: components ? "y3" : "y" }, PPM)),
@@ -144,8 +155,9 @@
   }
 
   function drawCorrelation() {
-    const z = [];
-    for (let j = 0; j < m; j++) z.push(Array.from(curve(packed.correlation, chosen * m + j)));
+    const z = [], row = rowOf.get(chosen);
+    if (row === undefined) return lacking("correlation-figure");
+    for (let j = 0; j < m; j++) z.push(Array.from(curve(packed.correlation, row * m + j)));
     Plotly.react("correlation-figure", [{ type: "heatmap", z, x: D.names, y: D.names, zmin: -1, zmax: 1, colorscale: [[0, "#2166ac"], [0.5, "#f7f7f7"], [1, "#b2182b"]],
       colorbar: { title: { text: "r" }, thickness: 14 }, hovertemplate: "%{y} – %{x}: r = %{z:.2f}<extra></extra>" }],
       Object.assign({}, LAYOUT, { xaxis: { tickangle: -60, dtick: 1, automargin: true }, yaxis: { autorange: "reversed", dtick: 1, automargin: true, scaleanchor: "x", constrain: "domain" } }), CONFIG);
@@ -275,7 +287,7 @@
     });
     listeners.push((i) => { const key = D.position[i][2] + "|" + repeat[i]; if ($("map-slice").value !== key) $("map-slice").value = key; draw(); });
     // Open on a voxel that passes, near the middle.
-    const order = [...Array(n).keys()].filter((i) => !failing[i]);
+    const order = [...Array(n).keys()].filter((i) => !failing[i] && rowOf.has(i));
     if (order.length) {
       const middle = [0, 1, 2].map((d) => order.reduce((s, i) => s + D.position[i][d], 0) / order.length);
       chosen = order.reduce((a, b) => { const far = (i) => D.position[i].reduce((s, v, d) => s + (v - middle[d]) ** 2, 0); return far(b) < far(a) ? b : a; });
