@@ -95,16 +95,14 @@ class SignalModel(eqx.Module):
 
     def signal(self, values: Values, amplitudes: Float[Array, " m"]) -> Complex[Array, " n"]:
         """The whole FID without baseline: what the simulator and a decoder return."""
-        total = self._common(values) * sum(
-            group.signal(values[group.name], c, self.sampling)
-            for group, c in zip(self.groups, self._split(amplitudes), strict=True)
-        )
         phase = self.phase(values["phase"], self.sampling.frequency, self.pivot)
-        return to_fid(phase * to_spectrum(total))
+        return to_fid(phase * to_spectrum(self._sum(values, amplitudes)))
 
     def spectrum(self, values: Values, amplitudes: Float[Array, " m"]) -> Complex[Array, " k"]:
-        """The spectrum in the fit window without baseline."""
-        return amplitudes @ self.design(values)[0]
+        """The spectrum in the fit window without baseline: components are summed before the transform."""
+        spectrum = self._transform(self._sum(values, amplitudes))
+        spectrum = spectrum if self.outside is None else spectrum + amplitudes @ self.outside
+        return spectrum * self.phase(values["phase"], self.frequency, self.pivot)
 
     def crop(self, fid: Complex[Array, "*s n"]) -> Complex[Array, "*s k"]:
         """Spectrum of a FID in the fit window."""
@@ -169,6 +167,13 @@ class SignalModel(eqx.Module):
             place |= {key: constant * rate.sum(axis=0) for key, constant in group.rate_jacobian().items()}
         out["phase"] = self.phase.jacobian(out["phase"].pop("fit"), self.frequency, self.pivot)
         return out
+
+    def _sum(self, values: Values, amplitudes: Float[Array, " m"]) -> Complex[Array, " n"]:
+        """The FID before the phase."""
+        return self._common(values) * sum(
+            group.signal(values[group.name], c, self.sampling)
+            for group, c in zip(self.groups, self._split(amplitudes), strict=True)
+        )
 
     def _common(self, values: Values, without: str | None = None) -> Complex[Array, " n"]:
         product = jnp.ones(self.sampling.n_points, self.groups[0].fids.dtype)
