@@ -22,7 +22,7 @@ def evaluate(model: str, scenarios: bool, count: int, seed: int, iterations: int
     """The network in MODEL, a folder of `mrsjax train`, on artificial spectra that its recipe did not foresee.
 
     Each scenario changes one thing of the recipe that the network was trained on. DIR gets scenarios.csv, .md and .svg: bias, spread, coverage and failures of
-    the fit, of the network alone and of the network followed by fit steps.
+    the fit, of the network alone, adapted to each spectrum, and followed by fit steps, and of the ensemble where MODEL is one.
     """
     from mrsjax.report.folder import check_folder
 

@@ -11,7 +11,11 @@ from mrsjax.analysis import Method
 from mrsjax.cli import inputs
 from mrsjax.cli.settings import FitSettings
 from mrsjax.nn import distances, load, predict
+from mrsjax.nn.adaptation import adapt
 from mrsjax.nn.prediction import fit_model
+
+#: Gradient steps of test-time adaptation in the scenario suite.
+ADAPTATION = 20
 
 
 def inputs_of(settings: FitSettings, path: str) -> tuple[inputs.Inputs, list[dict[str, str]]]:
@@ -43,7 +47,9 @@ def method_of(path: str, given: inputs.Inputs, iterations: int) -> Method:
         if isinstance(card.get("recipe"), dict)
         else card.get("recipe", "unknown")
     )
-    notes = (f"Estimates by a network ({name}, trained on recipe {recipe}), {then}.",)
+    members = card.get("members")
+    what = f"an ensemble of {members} networks" if members else "a network"
+    notes = (f"Estimates by {what} ({name}, trained on recipe {recipe}), {then}.",)
 
     def estimate(spectra: np.ndarray, noise_sd: float | None, progress: Any):
         return predict(saved, spectra, given.fids.sampling, noise_sd=noise_sd, iterations=iterations, progress=progress)
@@ -51,11 +57,12 @@ def method_of(path: str, given: inputs.Inputs, iterations: int) -> Method:
     def distance(spectra: np.ndarray) -> np.ndarray:
         return distances(saved.familiarity, saved.network.inputs, spectra)
 
-    return Method(fit_model(saved), estimate, f"a network ({name}), {then}", notes, distance)
+    return Method(fit_model(saved), estimate, f"{what} ({name}), {then}", notes, distance)
 
 
 def scenario_rows(path: str, count: int, seed: int, iterations: int, say: Callable[[str], None]) -> list[Any]:
-    """`analysis.scenarios.Row`s of the fit, the network alone and the network with fit steps, on scenarios of the recipe in its card.
+    """`analysis.scenarios.Row`s on scenarios of the recipe in the network's card: the fit, the network alone, adapted to each spectrum, and with fit steps; of an
+    ensemble "network" is its first member, and the ensemble is one method more.
 
     **Raises:** `ValueError` when the card has no recipe.
     """
@@ -78,12 +85,19 @@ def scenario_rows(path: str, count: int, seed: int, iterations: int, say: Callab
         drawn = sample(world, keys)
         trials[name] = Trial(np.asarray(drawn.data), np.asarray(drawn.truth["amplitudes"]), world.model.names)
     model = fit_model(saved)
-    steps = f"network, {iterations} fit steps"
+    alone = saved._replace(whole=saved.network)
+    adapted, steps = f"network, adapted in {ADAPTATION} steps", f"network, {iterations} fit steps"
+    members = saved.card.get("members")
     methods = {
         "fit": lambda fids: fit(model, fids),
-        "network": lambda fids: predict(saved, fids, saved.sampling, iterations=0),
-        steps: lambda fids: predict(saved, fids, saved.sampling, iterations=iterations),
+        "network": lambda fids: predict(alone, fids, saved.sampling, iterations=0),
+        adapted: lambda fids: fit(
+            model, fids, start=adapt(alone.network, fids, steps=ADAPTATION).values, max_iterations=1
+        ),
+        steps: lambda fids: predict(alone, fids, saved.sampling, iterations=iterations),
     }
+    if members:
+        methods[f"ensemble of {members}"] = lambda fids: predict(saved, fids, saved.sampling, iterations=0)
     far = lambda fids: distances(saved.familiarity, saved.network.inputs, fids)  # noqa: E731
     say(f"{len(trials)} scenarios of {count} spectra")
-    return evaluate_scenarios(trials, methods, alarms={"network": far, steps: far}, report=say)
+    return evaluate_scenarios(trials, methods, alarms={m: far for m in methods if m != "fit"}, report=say)

@@ -26,6 +26,7 @@ def train(config: str, out: str):
     network: {encoder: {name: mlp, widths: [256, 128]}, predicted: [metabolites.shift, phase.phase_zero]}
     loss: {parameters: 1.0}
     training: {steps: 3000, batch: 128}
+    members: 4                        # an ensemble; 1 if not given
 
     DIR gets best/ and last/ (model.npz with its card.json), log.csv, log.json and state.npz.
     """

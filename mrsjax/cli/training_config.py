@@ -9,7 +9,7 @@ from typing import Any
 
 SOURCES = ("recipe", "dataset", "data")
 SECTIONS = ("network", "loss", "training")
-KEYS = (*SOURCES, "basis", *SECTIONS)
+KEYS = (*SOURCES, "basis", "members", *SECTIONS)
 #: Losses that need no truth.
 BLIND = ("residual", "signal")
 
@@ -36,6 +36,9 @@ def read_training(path: str) -> dict[str, Any]:
             raise ValueError(f"{path}: {key}: wanted a name or a path, found {content[key]!r}")
     if "basis" in content and "data" not in content:
         raise ValueError(f"{path}: basis: the recipe names its own; only measured data need one here")
+    members = content.setdefault("members", 1)
+    if not isinstance(members, int) or isinstance(members, bool) or members < 1:
+        raise ValueError(f"{path}: members: wanted the number of networks of an ensemble, found {members!r}")
     for key in SECTIONS:
         if not isinstance(content.setdefault(key, {}), dict):
             raise ValueError(f"{path}: {key}: wanted a mapping, found {content[key]!r}")
@@ -70,6 +73,7 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
     from mrsjax.nn import Matched, NetworkSpec, Training, calibrate, familiarity, weighted
     from mrsjax.nn import train as training
     from mrsjax.nn.losses import check
+    from mrsjax.nn.spread import Ensemble, each
     from mrsjax.nn.storage import write_network
 
     path = given["path"]
@@ -86,6 +90,7 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
         raise ValueError(f"{path}: {error}") from None
     simulator, validation, basis, sampling, of_data = source(given)
     network = calibrate(spec, basis, sampling, simulator, seed=settings.seed)
+    names = network.model.names
     known = familiarity(network.inputs, simulator, key=jax.random.fold_in(jax.random.key(settings.seed), 0xFA))
 
     about = {**of_data, "loss": weights}
@@ -102,5 +107,7 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
             f" {record.spectra_per_s:.0f} spectra/s, {left:.0f} s left"
         )
 
-    data, held_out = (Matched(s, network.model.names, spec.predicted) for s in (simulator, validation))
+    if given["members"] > 1:
+        network, loss = Ensemble(network, basis, sampling, given["members"]), each(loss)
+    data, held_out = (Matched(s, names, spec.predicted) for s in (simulator, validation))
     return training(network, data, loss, settings, out=out, save=save, report=report, about=about, validation=held_out)

@@ -40,12 +40,12 @@ def _take(tree, rows):
     return jax.tree.map(lambda x: x[rows], tree)
 
 
-def map_rows(function: Callable, *rows):
+def map_rows(function: Callable, *rows, size: int | None = None):
     """`function(*slot rows)` over all rows of trees of arrays (leading axis: spectra), slot by slot; results on the host.
 
-    `function` is jitted by the caller and sees `slots()` rows at every call; the last slots repeat the last row.
+    `function` is jitted by the caller and sees `size` (None: `slots()`) rows at every call; the last slots repeat the last row.
     """
-    total, size = len(jax.tree.leaves(rows)[0]), slots()
+    total, size = len(jax.tree.leaves(rows)[0]), slots() if size is None else size
     parts = []
     for first in range(0, total, size):
         index = np.minimum(np.arange(first, first + size), total - 1)

@@ -52,17 +52,9 @@ def fit(
 
     **Raises:** `ValueError` when `fids` or `start` do not fit the model, or `noise_sd` is not positive.
     """
-    fids = np.asarray(fids)
-    if noise_sd is not None and not noise_sd > 0:
-        raise ValueError(f"noise_sd: wanted a positive standard deviation, found {noise_sd}")
-    if fids.ndim != 2 or fids.shape[1] != model.sampling.n_points or not np.iscomplexobj(fids):
-        raise ValueError(
-            f"fids: wanted complex (spectra, {model.sampling.n_points}), found {fids.dtype} of shape {fids.shape}; use fids[None] for one spectrum"
-        )
-    if not len(fids):
-        raise ValueError("fids: wanted at least one spectrum, found none")
+    fids = checked(model, fids, noise_sd)
     if start is not None:
-        start = _checked(start, model.coarse(), len(fids))
+        start = checked_start(start, model.coarse(), len(fids))
     total = len(fids)
     parts, size = [], batch.chunk(model)
     for first in range(0, total, size):
@@ -89,11 +81,7 @@ def _fit_chunk(
 ) -> FitResult:
     dtype = jnp.result_type(complex)
     coarse = model.coarse()
-    finite = np.all(np.isfinite(fids), axis=1)
-    size = np.abs(np.where(finite[:, None], fids, 0.0))
-    varying, scale = np.ptp(size, axis=1) > 0, np.max(size, axis=1)
-    scale = np.where(varying & (scale > 0), scale, 1.0)
-    clean = np.where((finite & varying)[:, None], fids, 0.0) / scale[:, None]
+    clean, scale, usable = cleaned(fids)
     blocks, clean = noise.noise_blocks(model.sampling), clean.astype(dtype)
     half = halved(model)
     guess = half if shortening.is_long(half) else model
@@ -108,7 +96,7 @@ def _fit_chunk(
     points = model.window[1] - model.window[0]
     known = (np.nan if noise_sd is None else noise_sd) / scale.astype(jnp.result_type(float))
     prepared = batch.map_rows(bound(stages.prepare, coarse, half, blocks), clean, theta, known)
-    active = finite & varying & prepared.valid
+    active = usable & prepared.valid
     signal, late = (np.maximum(x, 0.0) for x in (prepared.energy - points, prepared.late_energy - points / 2))
     early = shortening.first_half_is_enough(half, signal[active], late[active])
     part, problems = (half, prepared.half) if early else (model, prepared.problems)
@@ -146,7 +134,30 @@ def _fit_chunk(
     return result_of(model, problems, last, end, prepared.noise * scale, excess, active, max_iterations, tolerance)
 
 
-def _checked(start: Values, coarse: SignalModel, total: int) -> Values:
+def checked(model: SignalModel, fids: Complex[Array | np.ndarray, "s n"], noise_sd) -> Complex[np.ndarray, "s n"]:
+    """FIDs on the host that fit the model."""
+    fids = np.asarray(fids)
+    if noise_sd is not None and not noise_sd > 0:
+        raise ValueError(f"noise_sd: wanted a positive standard deviation, found {noise_sd}")
+    if fids.ndim != 2 or fids.shape[1] != model.sampling.n_points or not np.iscomplexobj(fids):
+        raise ValueError(
+            f"fids: wanted complex (spectra, {model.sampling.n_points}), found {fids.dtype} of shape {fids.shape}; use fids[None] for one spectrum"
+        )
+    if not len(fids):
+        raise ValueError("fids: wanted at least one spectrum, found none")
+    return fids
+
+
+def cleaned(fids: Complex[np.ndarray, "s n"]) -> tuple[Complex[np.ndarray, "s n"], np.ndarray, Bool[np.ndarray, " s"]]:
+    """FIDs of largest value 1, their scale, and which can be fitted; the others are 0."""
+    finite = np.all(np.isfinite(fids), axis=1)
+    size = np.abs(np.where(finite[:, None], fids, 0.0))
+    varying, scale = np.ptp(size, axis=1) > 0, np.max(size, axis=1)
+    scale = np.where(varying & (scale > 0), scale, 1.0)
+    return np.where((finite & varying)[:, None], fids, 0.0) / scale[:, None], scale, finite & varying
+
+
+def checked_start(start: Values, coarse: SignalModel, total: int) -> Values:
     """Starting values that have the names and shapes of `coarse`'s."""
     named = lambda tree: {f"{g}.{n}": v for g, entries in tree.items() for n, v in entries.items()}  # noqa: E731
     wanted, found = ({k: np.shape(v) for k, v in named(t).items()} for t in (coarse.start(), start))

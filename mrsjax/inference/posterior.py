@@ -5,7 +5,7 @@ With the data z in units of the noise, the baseline marginalised (W = 1 - H, `in
     log p(theta, c | z) = -|z - c A(theta)|_W^2 / 2 - c' P c / 2 - |(theta - mean) / sd|^2 / 2,    c >= 0, theta within its bounds
 
 Amplitudes are sampled, not maximised: their prior is flat on c >= 0 times the ratio priors. The sampler moves in x, where theta and c are smooth maps
-of u (softplus for amplitudes, logistic for bounded parameters, the logarithm of the derivative added to the density) and u = mode + L x whitens u with the
+of u (`Coordinates`; the logarithm of the derivative is added to the density) and u = mode + L x whitens u with the
 Fisher information at the mode.
 """
 
@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrsjax.core.compilation import jit
+from mrsjax.core.parameters import to_rows
 from mrsjax.core.results import FitResult, Status
 from mrsjax.inference import batch
 from mrsjax.inference.implicit import cost
@@ -82,52 +83,58 @@ class Posterior(eqx.Module):
 
 
 class Coordinates(eqx.Module):
-    """The map between u, unbounded, and (theta, c). Amplitudes are `scale` softplus(u)."""
+    """The map between u, unbounded, and (theta, c).
+
+        x = lower + s (softplus(u) - softplus(u - a)),     a = (upper - lower) / s
+
+    for bounded parameters: a straight line where x is several s from both bounds, so that what is Gaussian there stays so. Amplitudes are c = s softplus(u).
+    """
 
     lower: Float[Array, " p"]
     upper: Float[Array, " p"]
-    scale: Float[Array, " m"]  # standard deviations of the amplitudes
+    spread: Float[Array, " p"]  # s of the parameters: about their standard deviations
+    scale: Float[Array, " m"]  # s of the amplitudes
 
-    def _width(self):
+    def _parts(self):
         bounded = jnp.isfinite(self.lower) & jnp.isfinite(self.upper)
-        return bounded, jnp.where(bounded, self.upper - self.lower, 1.0)
+        low, width = jnp.where(bounded, self.lower, 0.0), jnp.where(bounded, self.upper - self.lower, 1.0)
+        return bounded, low, jnp.where(bounded, self.spread, 1.0), width / jnp.where(bounded, self.spread, 1.0)
 
     def outward(self, u: Float[Array, " n"]) -> tuple[Float[Array, " p"], Float[Array, " m"]]:
         """theta and c."""
-        p = self.lower.shape[0]
-        bounded, width = self._width()
-        low = jnp.where(bounded, self.lower, 0.0)
-        theta = jnp.where(bounded, low + width * jax.nn.sigmoid(u[:p]), u[:p])
-        return theta, self.scale * jax.nn.softplus(u[p:])
+        bounded, low, s, a = self._parts()
+        v = u[: len(s)]
+        theta = jnp.where(bounded, low + s * (jax.nn.softplus(v) - jax.nn.softplus(v - a)), v)
+        return theta, self.scale * jax.nn.softplus(u[len(s) :])
 
     def inward(self, theta: Float[Array, " p"], c: Float[Array, " m"]) -> Float[Array, " n"]:
-        """u, for a point moved off its bounds by 1 % of their distance and amplitudes of at least 0.3 standard deviations."""
-        bounded, width = self._width()
-        part = jnp.clip((theta - jnp.where(bounded, self.lower, 0.0)) / width, 0.01, 0.99)
-        y = jnp.maximum(c / self.scale, 0.3)
-        return jnp.concatenate([jnp.where(bounded, jnp.log(part / (1 - part)), theta), y + jnp.log(-jnp.expm1(-y))])
+        """u, for a point moved off its bounds by 0.3 s (at most by a quarter of their distance) and amplitudes of at least 0.3 s."""
+        bounded, low, s, a = self._parts()
+        off = jnp.minimum(0.3, 0.25 * a)
+        x, y = jnp.clip((theta - low) / s, off, a - off), jnp.maximum(c / self.scale, 0.3)
+        v = x + jnp.log(-jnp.expm1(-x)) - jnp.log(-jnp.expm1(x - a))
+        return jnp.concatenate([jnp.where(bounded, v, theta), y + jnp.log(-jnp.expm1(-y))])
 
     def slope(self, u: Float[Array, " n"]) -> Float[Array, " n"]:
         """d(theta, c) / du."""
-        p = self.lower.shape[0]
-        bounded, width = self._width()
-        s = jax.nn.sigmoid(u)
-        return jnp.concatenate([jnp.where(bounded, width * s[:p] * (1 - s[:p]), 1.0), self.scale * s[p:]])
+        bounded, _, s, a = self._parts()
+        v = u[: len(s)]
+        inner = -s * jnp.expm1(-a) * jax.nn.sigmoid(v) * jax.nn.sigmoid(a - v)
+        return jnp.concatenate([jnp.where(bounded, inner, 1.0), self.scale * jax.nn.sigmoid(u[len(s) :])])
 
     def log_slope(self, u: Float[Array, " n"]) -> Float[Array, ""]:
         """log |d(theta, c) / du| up to a constant, without underflow."""
-        p = self.lower.shape[0]
-        bounded, _ = self._width()
-        logs = jax.nn.log_sigmoid(u)
-        return jnp.sum(jnp.where(bounded, logs[:p] + jax.nn.log_sigmoid(-u[:p]), 0.0)) + jnp.sum(logs[p:])
+        bounded, _, s, a = self._parts()
+        v = u[: len(s)]
+        inner = jax.nn.log_sigmoid(v) + jax.nn.log_sigmoid(a - v)
+        return jnp.sum(jnp.where(bounded, inner, 0.0)) + jnp.sum(jax.nn.log_sigmoid(u[len(s) :]))
 
     def curvature(self, u: Float[Array, " n"]) -> Float[Array, " n"]:
         """Second derivative of -log |slope|."""
-        p = self.lower.shape[0]
-        bounded, _ = self._width()
-        s = jax.nn.sigmoid(u)
-        spread = s * (1 - s)
-        return jnp.concatenate([jnp.where(bounded, 2 * spread[:p], 0.0), spread[p:]])
+        bounded, _, s, a = self._parts()
+        v = u[: len(s)]
+        bend = lambda x: jax.nn.sigmoid(x) * jax.nn.sigmoid(-x)  # noqa: E731
+        return jnp.concatenate([jnp.where(bounded, bend(v) + bend(a - v), 0.0), bend(u[len(s) :])])
 
 
 def potential(model: SignalModel, problem: Problem, at: Coordinates, u: Float[Array, " n"]) -> Float[Array, ""]:
@@ -245,7 +252,8 @@ def posterior(
         model = decimated(model)
     problems = Problem(data, state.log_stiffness, state.precision, state.weight)
     wide = lambda x: jnp.tile(x, (len(rows), 1))  # noqa: E731
-    places = Coordinates(wide(tree.lower), wide(tree.upper), result.crlb[rows] / unit)
+    spread = jnp.asarray(_spread(model, tree, result)[rows])
+    places = Coordinates(wide(tree.lower), wide(tree.upper), spread, result.crlb[rows] / unit)
     given = problems, places, state.theta, state.amplitudes
     mode, lowest, curvature = batch.map_rows(lambda x: _modes(model, *x), given)
     # on the host: no LAPACK under vmap
@@ -263,12 +271,23 @@ def posterior(
         count = len(rows) * chains
         start = np.asarray(jax.random.normal(first, (count, p + m)))  # chains begin apart, as wide as the posterior
         seeds = np.asarray(jax.random.randint(second, (count,), 0, 2**31 - 1))
-        theta, c, diverging = batch.map_rows(lambda x: _nuts(model, x, method), (*repeated, start, seeds))
+        size = min(batch.slots(), count)  # a repeated chain would cost as much as another
+        theta, c, diverging = batch.map_rows(lambda x: _nuts(model, x, method), (*repeated, start, seeds), size=size)
         out.divergent[rows] = diverging.reshape(len(rows), -1).sum(axis=1)
     shape = len(rows), chains, method.draws
     out.amplitudes[rows] = c.reshape(*shape, m) * np.asarray(unit)[:, :, None, None]
     out.theta[rows] = theta.reshape(*shape, p)
     return out
+
+
+def _spread(model: SignalModel, tree: Tree, result: FitResult) -> Float[np.ndarray, "s p"]:
+    """Standard deviations of the parameters, at most a quarter of the distance of their bounds: that of parameters at one, which the fit takes as known."""
+    nested: dict = {}
+    for name, x in result.parameters_sd.items():
+        group, key = name.split(".")
+        nested.setdefault(group, {})[key] = np.asarray(x)
+    found, most = to_rows(nested, model.start(), len(result.status)), np.asarray(tree.upper - tree.lower) / 4
+    return np.where((found > 0) & (found < most), found, most)
 
 
 def _require_numpyro() -> None:

@@ -16,7 +16,7 @@ from mrsjax.core.parameters import field, from_rows, to_rows
 from mrsjax.inference import noise, starting
 from mrsjax.inference.fisher import inverse
 from mrsjax.inference.varpro import Point, Problem, Tree
-from mrsjax.physics.model import SignalModel
+from mrsjax.physics.model import SignalModel, Values
 
 #: Amplitude over its standard deviation below which a component's own shift and width are held at the group's.
 DETECTION = 3.0
@@ -77,9 +77,7 @@ def between(
     """The second stage's problems and starting points from the end of the first, and their unit over the noise. In NumPy, all spectra at once."""
     gram = np.asarray(at.linear.gram, float)
     found, start = from_rows(coarse.parameters(), np.asarray(at.theta)), model.start()
-    values = {g: {k: found.get(g, {}).get(k, v) for k, v in entries.items()} for g, entries in start.items()}
-    for group in model.groups:
-        values[group.name] |= group.lineshape.refine(found[group.name])
+    values = refined(model, found)
     # What the first stage cannot explain counts as noise in the second, else the priors mean nothing on real spectra.
     excess = np.maximum(1.0, excess_of(model, np.asarray(at.linear.cost)))
     amplitudes = np.asarray(at.linear.amplitudes) / excess[:, None]
@@ -103,9 +101,22 @@ def between(
     return Problem(*parts), to_rows(values, start, len(gram)).astype(dtype), excess.astype(dtype)
 
 
+def refined(model: SignalModel, found: Values) -> Values:
+    """Start values of the whole model, leading axis the spectra where `found`, values of the coarse one, has it."""
+    values = {g: {k: found.get(g, {}).get(k, v) for k, v in entries.items()} for g, entries in model.start().items()}
+    for group in model.groups:
+        values[group.name] |= group.lineshape.refine(found[group.name])
+    return values
+
+
 def excess_of(model: SignalModel, cost: Float[np.ndarray, " s"]) -> Float[np.ndarray, " s"]:
     """Residual over noise: square root of chi^2 for each degree of freedom, real and imaginary parts counted."""
+    return np.sqrt(2.0 * cost / freedom(model))
+
+
+def freedom(model: SignalModel) -> float:
+    """Degrees of freedom of a residual: points, real and imaginary, less what baseline and amplitudes take."""
     points = 2 * (model.window[1] - model.window[0])
     baseline = model.baseline
     taken = 2 * baseline.shrinkage(np.asarray(baseline.log_stiffness)).sum() + len(model.names)
-    return np.sqrt(2.0 * cost / max(points - taken, 1.0))
+    return max(points - float(taken), 1.0)

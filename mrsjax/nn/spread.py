@@ -20,7 +20,7 @@ from jaxtyping import Array, Complex, Float, Key
 
 from mrsjax.core import BasisSet, Sample, Sampling
 from mrsjax.nn.frozen import Frozen
-from mrsjax.nn.network import Network, Prediction, build
+from mrsjax.nn.network import Network, NetworkSpec, Prediction, build
 
 
 class Spread(NamedTuple):
@@ -59,6 +59,11 @@ class Ensemble(eqx.Module):
         made = [build(s, basis, sampling).encoder.params for s in seeds]
         self.params = jax.tree.map(lambda *x: jnp.stack(x), *made)
         self.network = eqx.tree_at(lambda n: n.encoder.params, network, Frozen(network.encoder.params))
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """What builds each member, but for its seed."""
+        return self.network.spec
 
     def member(self, params: Any) -> Network:
         """The network with these weights."""

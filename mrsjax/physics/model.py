@@ -99,8 +99,10 @@ class SignalModel(eqx.Module):
         return _signal(self, jax.tree.map(jnp.asarray, values), jnp.asarray(amplitudes))
 
     def spectrum(self, values: Values, amplitudes: Float[Array, " m"]) -> Complex[Array, " k"]:
-        """The spectrum in the fit window without baseline."""
-        return amplitudes @ self.design(values)[0]
+        """The spectrum in the fit window without baseline: components are summed before the transform."""
+        spectrum = self._transform(self._sum(values, amplitudes))
+        spectrum = spectrum if self.outside is None else spectrum + amplitudes @ self.outside
+        return spectrum * self.phase(values["phase"], self.frequency, self.pivot)
 
     def crop(self, fid: Complex[Array, "*s n"]) -> Complex[Array, "*s k"]:
         """Spectrum of a FID in the fit window."""
@@ -166,6 +168,13 @@ class SignalModel(eqx.Module):
         out["phase"] = self.phase.jacobian(out["phase"].pop("fit"), self.frequency, self.pivot)
         return out
 
+    def _sum(self, values: Values, amplitudes: Float[Array, " m"]) -> Complex[Array, " n"]:
+        """The FID before the phase."""
+        return self._common(values) * sum(
+            group.signal(values[group.name], c, self.sampling)
+            for group, c in zip(self.groups, self._split(amplitudes), strict=True)
+        )
+
     def _common(self, values: Values, without: str | None = None) -> Complex[Array, " n"]:
         product = jnp.ones(self.sampling.n_points, self.groups[0].fids.dtype)
         for factor in self.factors:
@@ -203,9 +212,5 @@ def window_of(sampling: Sampling, low: float, high: float) -> tuple[int, int]:
 
 @eqx.filter_jit
 def _signal(model: SignalModel, values: Values, amplitudes: Float[Array, " m"]) -> Complex[Array, " n"]:
-    total = model._common(values) * sum(
-        group.signal(values[group.name], c, model.sampling)
-        for group, c in zip(model.groups, model._split(amplitudes), strict=True)
-    )
     phase = model.phase(values["phase"], model.sampling.frequency, model.pivot)
-    return to_fid(phase * to_spectrum(total))
+    return to_fid(phase * to_spectrum(model._sum(values, amplitudes)))

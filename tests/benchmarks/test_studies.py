@@ -62,6 +62,7 @@ def _no_fit(model, fids, **options):
         parameters=each,
         parameters_sd=each,
         status=np.zeros(s),
+        total=lambda parts: (np.ones(s), np.ones(s)),
     )
 
 
@@ -71,6 +72,7 @@ def test_a_study_goes_from_simulation_to_its_table(name, monkeypatch):
     monkeypatch.setattr("benchmarks.studies.study._samples", _twelve)
     monkeypatch.setattr("benchmarks.studies.study.fit", _no_fit)
     monkeypatch.setattr("benchmarks.studies.row30_hybrid.fit", _no_fit)
+    monkeypatch.setattr("benchmarks.studies.row30_hybrid.one_step", lambda model, fids, start: _no_fit(model, fids))
     for module in ("study", "row25_two_stage", "row30_autoencoder"):
         monkeypatch.setattr(f"benchmarks.studies.{module}.calibrate", _not_calibrated)
     row = importlib.import_module(f"benchmarks.studies.{name}").STUDY

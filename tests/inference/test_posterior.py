@@ -78,7 +78,9 @@ def test_curvature_is_that_of_the_potential_without_noise():
     m = len(TRUTH)
     flat = jnp.zeros((m, m)), jnp.zeros(theta.shape)  # no priors: their gradient would be left
     problem = Problem(model.crop(jnp.asarray(fids[0])), jnp.zeros(()), *flat)
-    at = Coordinates(tree.lower, tree.upper, jnp.asarray(TRUTH) / jnp.linspace(0.5, 4.0, m))
+    at = Coordinates(
+        tree.lower, tree.upper, jnp.linspace(0.3, 1.0, len(theta)), jnp.asarray(TRUTH) / jnp.linspace(0.5, 4.0, m)
+    )
     u = at.inward(theta, jnp.asarray(TRUTH))
     exact = jax.jit(jax.hessian(lambda u: potential(model, problem, at, u)))(u)
     got = jax.jit(lambda u: information(model, problem, at, u))(u)
@@ -87,7 +89,7 @@ def test_curvature_is_that_of_the_potential_without_noise():
 
 
 def test_coordinates_invert_and_know_their_slope():
-    at = Coordinates(jnp.array([-2.0, -jnp.inf]), jnp.array([3.0, jnp.inf]), jnp.array([0.5]))
+    at = Coordinates(jnp.array([-2.0, -jnp.inf]), jnp.array([3.0, jnp.inf]), jnp.array([1.2, 1.0]), jnp.array([0.5]))
     theta, c = jnp.array([1.0, -7.0]), jnp.array([0.4])
 
     @jax.jit

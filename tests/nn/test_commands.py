@@ -2,10 +2,6 @@
 
 import csv
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import equinox as eqx
 import jax
@@ -15,6 +11,7 @@ import pytest
 import yaml
 
 from mrsjax import io
+from mrsjax.cli import main
 from mrsjax.cli.learned import scenario_rows
 from mrsjax.cli.training_config import read_training, run
 from mrsjax.cli.training_data import source
@@ -24,7 +21,6 @@ from mrsjax.nn import build, load
 from simulators.datasets import open_arrays, recipe, write
 from tests.physics.examples import PLAIN
 
-ROOT = pathlib.Path(__file__).parents[2]
 RECIPE = """
 name: tiny
 summary: the packaged basis on a short grid
@@ -56,16 +52,27 @@ def _config(folder, **changes):
     return path
 
 
-def _mrsjax(*arguments):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", "from mrsjax.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=600)
+@pytest.fixture
+def mrsjax(capfd, monkeypatch, tmp_path):
+    """Runs a command in this process, whose programs are compiled once; returns (exit code, stderr)."""
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "xla"))
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(a) for a in arguments])
+        return ended.value.code, capfd.readouterr().err
+
+    yield run
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_compilation_cache_dir", None)
 
 
-def test_train_then_predict(tmp_path):
-    done = _mrsjax("train", _config(tmp_path), "-o", tmp_path / "run")
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "spectra/s" in done.stderr and "s left" in done.stderr
+def test_train_then_predict(tmp_path, mrsjax):
+    """An ensemble of two, trained and used by the commands alone."""
+    code, said = mrsjax("train", _config(tmp_path, members=2), "-o", tmp_path / "run")
+    assert code == 0, said[-2000:]
+    assert "spectra/s" in said and "s left" in said
+    assert load(tmp_path / "run").card["members"] == 2
     card = json.loads((tmp_path / "run" / "best" / "card.json").read_text())
     assert card["recipe"]["name"] == "tiny" and "snr" in card["recipe"]["text"]
     simulator = recipe(tmp_path / "tiny.yaml").simulator
@@ -86,9 +93,9 @@ def test_train_then_predict(tmp_path):
         "--iterations",
         8,
     )
-    done = _mrsjax(*given, "-o", tmp_path / "out")
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "1 of 2 spectra are unlike" in done.stderr and ": 2 (" in done.stderr  # by its number in the file
+    code, said = mrsjax(*given, "-o", tmp_path / "out")
+    assert code == 0, said[-2000:]
+    assert "1 of 2 spectra are unlike" in said and ": 2 (" in said  # by its number in the file
     with open(tmp_path / "out" / "qc.csv") as file:
         far = {r["spectrum"]: float(r["network_distance"]) for r in csv.DictReader(file)}
     assert far.keys() == {"1", "2"} and far["1"] < 1.3 < far["2"]
@@ -96,26 +103,23 @@ def test_train_then_predict(tmp_path):
         found = {r["metabolite"]: float(r["raw_amplitude"]) for r in csv.DictReader(file) if r["spectrum"] == "1"}
     names = list(simulator.model.names)
     assert found["NAA"] == pytest.approx(truth[names.index("NAA")], rel=0.1)
-    assert "a network (mlp)" in (tmp_path / "out" / "report.html").read_text()
-    done = _mrsjax("evaluate", tmp_path / "run", "--scenarios", "--count", 8, "-o", tmp_path / "suite")
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert "an ensemble of 2 networks (mlp)" in (tmp_path / "out" / "report.html").read_text()
+    code, said = mrsjax("evaluate", tmp_path / "run", "--scenarios", "--count", 8, "-o", tmp_path / "suite")
+    assert code == 0, said[-2000:]
     with open(tmp_path / "suite" / "scenarios.csv") as file:
         suite = {(r["scenario"], r["method"]): r for r in csv.DictReader(file)}
-    assert len(suite) == 3 * 13  # no macromolecules in this recipe, no baseline of its own
+    assert len(suite) == 5 * 13  # no macromolecules in this recipe, no baseline of its own
     # the small model's line is not the recipe's, which biases all alike; a shift four times too far is worse
     assert float(suite["shift x4", "network"]["bias"]) > 2 * float(suite["in distribution", "fit"]["bias"])
+    assert {m for _, m in suite} >= {"network, adapted in 20 steps", "ensemble of 2"}
     assert float(suite["shift x4", "network"]["unlike"]) > float(suite["in distribution", "network"]["unlike"])
     assert (tmp_path / "suite" / "scenarios.svg").read_text().startswith("<svg")
     io.write(
         FIDs(fid[None, :128], simulator.model.sampling.__class__(1 / 1200, 123.25e6, 128), ("DIM_DYN",)),
         tmp_path / "short.nii.gz",
     )
-    refused = _mrsjax("predict", tmp_path / "run", tmp_path / "short.nii.gz", "-o", tmp_path / "other")
-    assert (
-        refused.returncode == 2
-        and "points: wanted 256, found 128" in refused.stderr
-        and "Traceback" not in refused.stderr
-    )
+    code, said = mrsjax("predict", tmp_path / "run", tmp_path / "short.nii.gz", "-o", tmp_path / "other")
+    assert code == 2 and "points: wanted 256, found 128" in said and "Traceback" not in said
 
 
 def test_the_basis_of_the_recipe_is_the_networks(tmp_path, monkeypatch):
@@ -145,6 +149,7 @@ def test_the_basis_of_the_recipe_is_the_networks(tmp_path, monkeypatch):
         ({"network": []}, "network"),
         ({"data": "a.nii.gz"}, "found recipe, data"),
         ({"basis": "a.basis"}, "basis"),
+        ({"members": 0}, "members: wanted"),
     ],
 )
 def test_mistakes_in_the_configuration_are_named(tmp_path, changes, named):

@@ -95,6 +95,24 @@ def test_prediction_is_the_fit_from_a_learned_start(trained):
     assert list(predict(saved, bad, sampling(N)).status)[1] == Status.INVALID_DATA
 
 
+def test_an_ensemble_predicts_the_moments_of_its_members(trained):
+    folder, network, samples = trained
+    saved = load(folder)
+    params = jax.tree.map(lambda x: jnp.stack([x, 1.1 * x]), network.encoder.params)
+    ensemble = eqx.tree_at(lambda e: e.params, Ensemble(network, basis(N), sampling(N), 2), params)
+    fids = np.concatenate([np.asarray(samples.data[:3], complex), np.full((1, N), np.nan + 0j)])
+    members = [ensemble.member(jax.tree.map(lambda x, k=k: x[k], params)) for k in range(2)]
+    one, two = (predict(saved._replace(network=n, whole=n), fids, sampling(N), iterations=0) for n in members)
+    found = predict(saved._replace(whole=ensemble), fids, sampling(N), iterations=0)
+    half = 0.5 * (np.asarray(one.amplitudes) - np.asarray(two.amplitudes))
+    assert np.abs(half[:3]).max() > 0.1
+    np.testing.assert_allclose(found.amplitudes, 0.5 * (one.amplitudes + two.amplitudes), rtol=1e-6)
+    covariance = 0.5 * (one.covariance + two.covariance) + half[:, :, None] * half[:, None]
+    np.testing.assert_allclose(found.covariance, covariance, rtol=1e-5, atol=1e-12)
+    np.testing.assert_allclose(found.cost, np.minimum(one.cost, two.cost), rtol=1e-6)
+    assert list(found.status == one.status) == [True] * 4
+
+
 def test_denoised_data_keep_the_noise_before(trained):
     """The bounds are those of the noise that is said, not of what can still be seen."""
     folder, _, samples = trained
