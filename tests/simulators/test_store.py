@@ -94,6 +94,73 @@ def test_killed_and_resumed_is_byte_identical(recipe, whole, tmp_path):
     assert store.verify(out) == 3
 
 
+MANY_KILLS = """
+import os, pathlib, random, signal, sys, time
+import equinox as eqx, jax, jax.numpy as jnp
+from mrsjax.core import Sample, Sampling
+from simulators.datasets import store
+from simulators.datasets.recipe import Recipe
+
+class Small(eqx.Module):
+    block, together, dims = 4, 4, ()
+    scale: jax.Array
+
+    @property
+    def sampling(self):
+        return Sampling(1e-3, 123e6, 512)
+
+    def sample(self, key):
+        fid = jax.random.normal(key, (512,), jnp.float32).astype(jnp.complex64)
+        return Sample(fid, {"a": self.scale * fid.real[:3]}, {"b": fid.imag[0]})
+
+def run(out):  # a process of its own, forked from one in which JAX has not run and has no threads
+    child = os.fork()
+    if child == 0:
+        store.write(Recipe("small", "", "", Small(jnp.ones(3, jnp.float32))), 120, out, seed=3, shard=4)
+        os._exit(0)
+    return child
+
+whole, killed = map(pathlib.Path, sys.argv[1:3])
+draw = random.Random(int(sys.argv[3]))
+start = time.monotonic()
+assert os.waitpid(run(whole), 0)[1] == 0
+took = time.monotonic() - start
+written = lambda: len(list((killed / "shards").glob("*.json")))
+kills = []
+while len(kills) < 40:
+    child, before = run(killed), written()
+    goal = before + draw.randrange(0, 4)
+    late = draw.uniform(0, took) if len(kills) < 3 else draw.uniform(0, 0.03)
+    ended = 0
+    while not ended and len(kills) >= 3 and written() < max(goal, 1):
+        ended = os.waitpid(child, os.WNOHANG)[0]
+        time.sleep(0.001)
+    if not ended:
+        time.sleep(late)
+        os.kill(child, signal.SIGKILL)
+        if not os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+            break  # it was done
+        kills.append(written())
+    else:
+        break
+print(kills)
+if written() < 30:
+    assert os.waitpid(run(killed), 0)[1] == 0
+"""
+
+
+def test_killed_at_any_moments_the_bytes_are_the_same(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(pathlib.Path(__file__).parents[2]), "JAX_PLATFORMS": "cpu"}
+    seed = str(time.time_ns())  # other moments each time
+    command = [sys.executable, "-c", MANY_KILLS, str(tmp_path / "whole"), str(tmp_path / "killed"), seed]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    kills = json.loads(done.stdout)
+    assert len(kills) >= 4 and len(set(kills) - {0, 30}) >= 2, f"seed {seed}: not killed while it wrote, {kills}"
+    assert store.verify(tmp_path / "killed") == 30
+    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole"), f"seed {seed}, shards at each kill {kills}"
+
+
 @pytest.mark.parametrize("place", ["manifest_of", "_write_text", "_create_arrays", "write_nifti"])
 def test_stopped_between_its_files_it_resumes(recipe, tmp_path, monkeypatch, place):
     whole = store.write(recipe, 20, tmp_path / "whole", seed=7, shard=256)
