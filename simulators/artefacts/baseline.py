@@ -16,19 +16,19 @@ from simulators.artefacts.artefact import Artefact
 from simulators.artefacts.noise import complex_normal
 from simulators.artefacts.random import draws
 from simulators.artefacts.short import added, real_rows, support
-from simulators.tissue.priors import single
+from simulators.tissue.priors import draw, single
 
 
 class SplineBaseline(Artefact):
     """A complex cubic spline over the ppm axis, made in the time domain.
 
-        s(t) = area sum_k (strength a_k + mean_k) x_k(t),      x_k(t) = (T h) sinc(h t)^4 exp(2 pi i f_k t),  t >= 0
+        s(t) = area sum_k (strength a_k + mean_k) x_k(t),      x_k(t) = sinc(h t)^4 exp(2 pi i f_k t),  t >= 0
 
     x_k is the causal signal whose real spectrum is the cubic B-spline of knot spacing h about f_k (its Fourier transform is sinc^4), so that no transform is
     needed and the imaginary part is the one that belongs to a decaying signal. `walk` False: a_k independent complex normal; True: their running sum along
     the axis minus its mean, a random walk (the baselines of LeBlanc's WAND are of that kind), of root-mean-square 1 over the splines on average.
 
-    `rows` (2k, 2l): Re and Im of x_k and of i x_k beside each other, on the l points after which x_k is below rounding (`short.support`); `points`: of a FID.
+    `rows` (2k, 2l): Re and Im of x_k and of i x_k beside each other, on the l points after which x_k at the largest strength is below rounding of |s(0)| (`short.support`); `points`: of a FID.
     `mean` (k,): real areas relative to the metabolites' |s(0)| that every spectrum has beside the drawn ones (what a site's spectra have in common).
 
     Label: "strength" (drawn), "coefficients" (k,) without the mean, "signal".
@@ -88,6 +88,7 @@ def spline_baseline(
     if mean is not None and len(mean) != len(waves):
         raise ValueError(f"mean: wanted one number for each of {len(waves)} splines, found {len(mean)}")
     common = single(np.zeros(len(waves)) if mean is None else np.asarray(mean))
-    short = waves[:, : support(waves)].astype(np.complex64)
+    largest = max(float(draw(strength, jnp.ones(()))), float(jnp.max(jnp.abs(common))))
+    short = waves[:, : support(waves, min(largest, 1.0))].astype(np.complex64)
     rows = real_rows(jnp.asarray(np.concatenate([short, 1j * short])))
     return SplineBaseline(rows=rows, strength=strength, mean=common, walk=walk, points=sampling.n_points, name=name)

@@ -6,15 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-#: What is smaller than this, relative to its first point, is left out; lengths are multiples of `STEP`.
+#: What is smaller than this, relative to its first point, is left out.
 SMALLEST = 3e-7
-STEP = 64
+#: Lengths are multiples of it: sums of signals of one length are one loop.
+STEP = 320
 
 
-def support(waves: Complex[np.ndarray, "k n"]) -> int:
-    """Number of points after which each of the waves stays below `SMALLEST` of its first point, rounded up."""
+def support(waves: Complex[np.ndarray, "k n"], largest: float = 1.0) -> int:
+    """Number of points after which each of the waves, at most `largest` times as large, stays below `SMALLEST` of its first point, rounded up."""
     size = np.abs(np.asarray(waves))
-    above = np.flatnonzero((size > SMALLEST * size[:, :1]).any(axis=0))
+    above = np.flatnonzero((largest * size > SMALLEST * size[:, :1]).any(axis=0))
     points = above[-1] + 1 if len(above) else 1
     return int(min(-(-points // STEP) * STEP, size.shape[1]))
 

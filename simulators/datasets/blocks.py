@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from mrsjax.core import Sampling, Simulator
 
@@ -43,11 +45,16 @@ def kept(arrays: dict[str, Any], signals: bool) -> dict[str, Any]:
     return {k: x for k, x in arrays.items() if signals or k == "data" or x.shape[-1:] != points}
 
 
-@eqx.filter_jit
-def _block(simulator: Generator, seed: jax.Array, first: jax.Array, signals: bool) -> dict[str, jax.Array]:
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _block(
+    structure, constants: tuple, signals: bool, arrays: list[Array], seed: Array, first: Array
+) -> dict[str, Array]:
+    """The simulator comes taken apart, once for all blocks: `constants` are its leaves, None where one of `arrays` is."""
+    left = iter(arrays)
+    simulator = jax.tree.unflatten(structure, [next(left) if x is None else x for x in constants])
     numbers = first + jnp.arange(simulator.block, dtype=jnp.uint32)
 
-    def made(number: jax.Array) -> dict[str, jax.Array]:
+    def made(number: Array) -> dict[str, Array]:
         sample = simulator.sample(jax.random.fold_in(jax.random.key(seed), number))
         return kept(named_arrays(sample), signals)
 
@@ -64,8 +71,9 @@ def blocks(
     if first % simulator.block:
         raise ValueError(f"first: wanted a multiple of {simulator.block}, found {first}")
     devices = jax.local_devices()
-    there = [jax.device_put(eqx.filter(simulator, eqx.is_array), d) for d in devices]
-    static = eqx.filter(simulator, eqx.is_array, inverse=True)
+    leaves, structure = jax.tree.flatten(simulator)
+    constants = tuple(None if eqx.is_array(x) else x for x in leaves)
+    there = [jax.device_put([x for x in leaves if eqx.is_array(x)], d) for d in devices]
     running: deque = deque()
 
     def take():
@@ -75,7 +83,7 @@ def blocks(
     for number, start in enumerate(range(first, last, simulator.block)):
         d = number % len(devices)
         of_seed, of_start = jax.device_put((jnp.uint32(seed), jnp.uint32(start)), devices[d])
-        running.append((start, _block(eqx.combine(there[d], static), of_seed, of_start, signals)))
+        running.append((start, _block(structure, constants, signals, there[d], of_seed, of_start)))
         if len(running) > len(devices):
             yield take()
     while running:

@@ -11,14 +11,13 @@ from jax.lax import optimization_barrier as once
 from jaxtyping import Array, Complex, Float, Key
 from numpyro.distributions import Distribution
 
-from mrsjax.core import Sample, Sampling, exponentials
+from mrsjax.core import Sample, Sampling, cis, exponentials
 from mrsjax.physics import SignalModel
 from simulators.artefacts.artefact import Scene
 from simulators.artefacts.lines import Lines
 from simulators.artefacts.noise import complex_normal
 from simulators.artefacts.random import draws, happens
 from simulators.artefacts.receiver import correlated, exponential_covariance
-from simulators.datasets.signal import phase_factor
 from simulators.phantoms import b0
 from simulators.phantoms.anatomy import Anatomy
 from simulators.phantoms.encoding import Encoding
@@ -131,7 +130,7 @@ class SpectroscopicImages(eqx.Module):
         for coefficients, lines in self._nuisances(fractions, jnp.abs(reference[0]), keys["nuisance"], labels):
             amounts.append(once(coefficients))
             tails.append(once(lines))
-        turn = phase_factor(values)
+        turn = cis(values["phase"]["phase_zero"])
         whole = once(self._signal(jnp.concatenate(amounts, -1), turn * jnp.concatenate(tails), field))
         plan = self.encoding.plan(key=keys["encoding"])
         data, factor = once(self._received(whole, plan, keys["coils"], labels))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.lax import optimization_barrier as once
 from jaxtyping import Array, Complex, Float
 
-from mrsjax.core import BasisSet, Sampling, cis, exponentials
+from mrsjax.core import BasisSet, Sampling, exponentials
 from mrsjax.core.metabolites import is_nuisance
 from mrsjax.physics import Gauss, Group, Lineshape, Lorentz, OwnLine, Phase, SignalModel, no_baseline
 from mrsjax.physics.macromolecules import LIPIDS, MACROMOLECULES, Peak, basis_offset, peak_fids
+from simulators.artefacts.circle import cis_turns
 from simulators.artefacts.short import real_rows, support
 
 
@@ -106,19 +108,16 @@ class Evaluation(eqx.Module):
             waves = exponentials(group.rates(at), self.sampling.dwell_time, k)
             cut = eqx.tree_at(lambda g: g.fids, group, lax.complex(rows[:, :k], rows[:, k:]))
             return amplitudes @ cut.components(at, waves, self.sampling) * group.lineshape.envelope(at, self.sampling)
-        both = once(amplitudes @ rows)
+        both = amplitudes @ rows
         decay = jnp.exp(group.lineshape.rate(values) * self.sampling.time)
         return lax.complex(both[:k], both[k:]) * (decay * group.lineshape.envelope(values, self.sampling))
 
-    def moved(self, still: Complex[Array, " k"], values: dict[str, Array]) -> Complex[Array, " k"]:
-        """A still signal at the group's shift."""
-        rate = 2j * jnp.pi * values["shift"]
-        return still * once(exponentials(rate, self.sampling.dwell_time, self.sampling.n_points))
-
-
-def phase_factor(values: dict[str, dict[str, Array]]) -> Complex[Array, ""]:
-    """exp(i phase_zero)."""
-    return cis(values["phase"]["phase_zero"])
+    def moved(
+        self, still: Complex[Array, " k"], values: dict[str, Array], phase: Float[Array, ""]
+    ) -> Complex[Array, " k"]:
+        """A still signal at the group's shift and a phase (rad)."""
+        turns = phase * (0.5 / math.pi) + values["shift"] * self.sampling.time
+        return still * cis_turns(turns)
 
 
 def height_probe(sampling: Sampling, ppm: float = 2.008) -> Complex[Array, " n"]:
@@ -127,3 +126,9 @@ def height_probe(sampling: Sampling, ppm: float = 2.008) -> Complex[Array, " n"]
     turn = float(sampling.to_hz(ppm)) * float(sampling.dwell_time) * np.arange(n)
     weight = np.where(np.arange(n) == 0, 0.5, 1.0) / np.sqrt(n)
     return jnp.asarray((weight * np.exp(-2j * np.pi * turn)).astype(np.complex64))
+
+
+def height(still: Complex[Array, " n"], probe: Complex[Array, " n"]) -> Float[Array, ""]:
+    """|sum(still probe)|, by real sums: XLA on a CPU stores the products of a complex one."""
+    real = jnp.sum(still.real * probe.real - still.imag * probe.imag)
+    return jnp.hypot(real, jnp.sum(still.real * probe.imag + still.imag * probe.real))

@@ -18,7 +18,7 @@ from simulators.artefacts.random import draws
 from simulators.artefacts.receiver import Coils, correlated
 from simulators.artefacts.short import added, real_rows
 from simulators.artefacts.transients import FrequencyPhaseScatter, Transients
-from simulators.datasets.signal import Evaluation, height_probe, phase_factor
+from simulators.datasets.signal import Evaluation, height, height_probe
 from simulators.tissue import Population
 from simulators.tissue.relaxation import Relaxation
 
@@ -131,7 +131,7 @@ class ArtificialData(eqx.Module):
             data, mixing, labels["coils"] = self.coils(data, key=of_coils)
         if self.snr is not None:
             of_noise, (snr,) = draws(of_noise, self.snr)
-            sd = jnp.abs(jnp.sum(still * self.probe)) / snr
+            sd = height(still, self.probe) / snr
             white = complex_normal(of_noise, data.size).reshape(data.shape)
             data = once(data + sd * (white if mixing is None else correlated(white, mixing)))
             labels |= {"snr": snr, "noise": sd}
@@ -157,19 +157,19 @@ class ArtificialData(eqx.Module):
         """The metabolites of the first condition without shift and phase (n,), everything, and the metabolites, in all conditions."""
         parts = zip(self.model.groups, self.evaluations, jnp.split(amplitudes, self._ends), strict=True)
         (group, at, of_metabolites), *others = parts
-        value, turn = values[group.name], phase_factor(values)
-        still = once(at.still(group, value, of_metabolites))
-        clean = at.moved(still, value) * turn
+        value, phase = values[group.name], values["phase"]["phase_zero"]
+        still = at.still(group, value, of_metabolites)
+        clean = at.moved(still, value, phase)
         if self.edited is not None:
             more = [
                 at.still(group, value, of_metabolites, real_rows(fids[:, : at.sampling.n_points]))
                 for fids in self.edited
             ]
-            clean = jnp.stack([clean, *(at.moved(once(x), value) * turn for x in more)])
+            clean = jnp.stack([clean, *(at.moved(x, value, phase) for x in more)])
         everything = clean
         for group, at, c in others:
-            short = at.moved(at.still(group, values[group.name], c), values[group.name])
-            everything = added(everything, once(short * turn))
+            value = values[group.name]
+            everything = added(everything, at.moved(at.still(group, value, c), value, phase))
         return still, everything, clean
 
     @property

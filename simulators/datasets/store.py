@@ -33,8 +33,8 @@ from simulators.datasets.recipe import Recipe
 
 #: Samples written as NIfTI-MRS, fewer (but one) where they would pass `SHOWN_BYTES`.
 SHOWN, SHOWN_BYTES = 8, 64_000_000
-#: Bytes of a shard's samples, which are in memory at once, where the caller names no shard.
-SHARD_BYTES = 256_000_000
+#: Bytes of a shard's samples, which are in memory at once, where the caller names no shard; of 256 MB the system's fresh pages cost more than the writing.
+SHARD_BYTES = 64_000_000
 #: What an interruption can leave before there is a manifest.
 BEFORE_MANIFEST = {"shards", "recipe.yaml", "recipe.yaml.part", "manifest.json.part"}
 
@@ -78,10 +78,12 @@ def write(
         done += spectra
         progress(done, total)
 
-    with ThreadPoolExecutor(1) as writer:  # one shard is written and read back for its checksum while the next is drawn
+    memory = [_empty(layout, min(shard, count)) for _ in todo[:2]]  # one shard is written while the next is drawn
+    with ThreadPoolExecutor(1) as writer:
         waiting: Future | None = None
-        for number in todo:
-            parts = _drawn(recipe, number, count, shard, seed, signals, layout, made)
+        for turn, number in enumerate(todo):
+            parts = {k: x[: _length(number, count, shard)] for k, x in memory[turn % 2].items()}
+            _draw(recipe, number * shard, parts, seed, signals, made)
             if waiting is not None:
                 waiting.result()
             waiting = writer.submit(_write_shard, folder, number, number * shard, parts)
@@ -177,34 +179,49 @@ def _absent(dtype: np.dtype):
     return np.iinfo(dtype).min if dtype.kind in "iu" else dtype.type(np.nan)
 
 
-def _drawn(recipe, number, count, shard, seed, signals, layout, made) -> dict[str, np.ndarray]:
-    first, length = number * shard, _length(number, count, shard)
-    parts = {k: np.empty((length, *shape), dtype) for k, (shape, dtype) in layout.items()}
-    at = 0
+def _empty(layout, length: int) -> dict[str, np.ndarray]:
+    return {k: np.empty((length, *shape), dtype) for k, (shape, dtype) in layout.items()}
+
+
+def _draw(recipe: Recipe, first: int, parts: dict[str, np.ndarray], seed: int, signals: bool, made) -> None:
+    at, length = 0, len(parts["data"])
     for block in blocks(recipe.simulator, seed, first, first + length, signals=signals):
         size = len(block["data"])
         for name, part in parts.items():
             part[at : at + size] = block[name]
         at += size
         made(size)
-    return parts
 
 
 def _write_shard(folder: Path, number: int, first: int, parts: dict[str, np.ndarray]) -> None:
     length = len(parts["data"])
-    root = _zarr().open_group(folder / "spectra.zarr", mode="r+")
+    seen: dict[str, str] = {}
+    root = _zarr().open_group(_hashing(folder / "spectra.zarr", seen), mode="r+")
     digests = {}
     for name, part in parts.items():
         stored: Any = root[name]
         # else a shard of nothing but the fill value has no file
         array = stored.with_config({"write_empty_chunks": True})
-        array[first : first + length] = part
         path = _file(folder, name, number, part.ndim)
+        path.unlink(missing_ok=True)  # Zarr would read what a power failure left of it
+        array[first : first + length] = part
         with open(path, "rb+") as file:
             os.fsync(file.fileno())
-        digests[name] = _digest(path)
+        digests[name] = seen[path.relative_to(folder / "spectra.zarr").as_posix()]
     record = {"first": first, "spectra": length, "sha256": digests}
     _write_text(_record(folder, number), json.dumps(record, indent=1) + "\n")
+
+
+def _hashing(folder: Path, seen: dict[str, str]):
+    """The folder as a store of Zarr that leaves the SHA-256 of each file it writes in `seen`, by its key: no file is read back."""
+    from zarr.storage import LocalStore, WrapperStore
+
+    class Hashing(WrapperStore):
+        async def set(self, key, value):
+            seen[key] = hashlib.sha256(value.as_buffer_like()).hexdigest()
+            await super().set(key, value)
+
+    return Hashing(LocalStore(folder))
 
 
 def _show(recipe: Recipe, folder: Path, count: int) -> None:

@@ -5,13 +5,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 from scipy.interpolate import BSpline
 
 from mrsjax.core import Sampling, to_spectrum
 from mrsjax.physics import EddyPhase
 from simulators import artefacts
 from simulators.artefacts import Scene
-from simulators.artefacts.noise import threefry
+from simulators.artefacts.circle import cis_turns
+from simulators.artefacts.noise import LARGEST, radius, threefry
 from simulators.datasets.signal import single_precision
 from simulators.tissue.priors import fixed, uniform
 
@@ -162,16 +164,28 @@ def test_truncation_and_digitiser():
 
 
 @pytest.mark.parametrize(
-    ("key", "counter", "words"),
+    ("rounds", "key", "counter", "words"),
     [
-        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
-        ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
-        ((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
+        (20, (0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
+        (20, (0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
+        (20, (0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
+        (13, (0, 0), (0, 0), (0x9D1C5EC6, 0x8BD50731)),
+        (13, (0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0xFD36D048, 0x2D17272C)),
+        (13, (0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xBA3E4725, 0xF27D669E)),
     ],
 )
-def test_random_words_are_those_of_the_published_generator(key, counter, words):
+def test_random_words_are_those_of_the_published_generator(rounds, key, counter, words):
     whole = tuple(np.uint32(k) for k in key), tuple(np.uint32(c) for c in counter)
-    assert tuple(int(w) for w in threefry(*whole)) == words  # known answers of Random123 (Salmon 2011)
+    assert tuple(int(w) for w in threefry(*whole, rounds)) == words  # known answers of Random123 (Salmon 2011)
+
+
+def test_waves_by_polynomials_are_those_of_the_library():
+    turns = np.concatenate([np.linspace(-3, 3, 100001), np.arange(-16, 17) / 8]).astype(np.float32)
+    exact = np.exp(2j * np.pi * turns.astype(float))
+    assert np.abs(np.asarray(jax.jit(cis_turns)(turns)) - exact).max() < 3e-7
+    at = jnp.float32(1.3)
+    slope = jax.jvp(cis_turns, (at,), (jnp.float32(1),))[1]
+    np.testing.assert_allclose(slope, 2j * np.pi * np.exp(2j * np.pi * 1.3), rtol=1e-5)
 
 
 def test_noise_of_a_point_does_not_depend_on_how_many_there_are():
@@ -179,12 +193,30 @@ def test_noise_of_a_point_does_not_depend_on_how_many_there_are():
 
 
 def test_noise_is_complex_normal():
-    z = np.asarray(jax.jit(jax.vmap(lambda k: artefacts.complex_normal(k, 2048)))(jax.random.split(KEY, 64)))
+    keys = jax.vmap(lambda i: jax.random.fold_in(KEY, i))(jnp.arange(256))  # as data sets make them
+    z = np.asarray(jax.jit(jax.vmap(lambda k: artefacts.complex_normal(k, 2048)))(keys)).astype(complex)
+    n = z.size  # 524,288: limits are four to five standard errors
     for part in (z.real, z.imag):
-        assert abs(part.mean()) < 0.015 and abs(part.std() - 1) < 0.01
-        assert abs((part**4).mean() - 3) < 0.1 and abs((part**3).mean()) < 0.05
-    assert abs((z.real * z.imag).mean()) < 0.015
-    # white along the FID and between spectra
-    assert np.abs(np.fft.ifft(np.mean(np.abs(np.fft.fft(z)) ** 2, 0))[1:]).max() < 0.1 * 2048
-    gram = z @ z.conj().T / 4096
-    assert np.abs(gram - np.diag(np.diag(gram))).max() < 0.12
+        assert abs(part.mean()) < 5 / n**0.5 and abs(part.var() - 1) < 5 * (2 / n) ** 0.5
+        assert abs((part**3).mean()) < 5 * (15 / n) ** 0.5 and abs((part**4).mean() - 3) < 5 * (96 / n) ** 0.5
+        assert scipy.stats.kstest(part.ravel(), "norm").statistic < 2.2 / n**0.5
+        for far in (3.0, 4.0):
+            expected = n * 2 * scipy.stats.norm.sf(far)
+            assert abs((np.abs(part) > far).sum() - expected) < 5 * expected**0.5
+    assert 4.8 < np.abs(z).max() <= LARGEST
+    # modulus and angle, real and imaginary part do not depend on each other
+    assert abs((z**2).mean()) < 5 * (8 / n) ** 0.5 and abs((z.real**2 * z.imag**2).mean() - 1) < 5 * (8 / n) ** 0.5
+    assert abs(((z / np.abs(z)) ** 8).mean()) < 5 / n**0.5  # nor on the eighths that angles are made in
+    # white along the FID and between spectra, also in the squares
+    for x in (z, np.abs(z) ** 2 - 2):
+        along = np.fft.ifft(np.mean(np.abs(np.fft.fft(x)) ** 2, 0)).real
+        assert np.abs(along[1:1024]).max() < 5.5 * along[0] / n**0.5
+        size = np.linalg.norm(x, axis=1)
+        gram = x @ x.conj().T / size / size[:, None]
+        assert np.abs(gram - np.diag(np.diag(gram))).max() < 5.5 / 2048**0.5
+
+
+def test_modulus_of_noise_is_that_of_its_uniform_number():
+    j = np.concatenate([np.arange(64), 2**23 - 1 - np.arange(64), np.geomspace(64, 2**23 - 65, 5000).astype(int)])
+    exact = np.sqrt(-2 * np.log((2 * j + 1) * 2.0**-24))
+    np.testing.assert_allclose(jax.jit(radius)(jnp.asarray(j << 9, jnp.uint32)), exact, rtol=3e-7)

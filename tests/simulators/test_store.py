@@ -3,7 +3,7 @@
 import json
 import os
 import pathlib
-import signal
+import shutil
 import socket
 import subprocess
 import sys
@@ -34,15 +34,13 @@ snr: {uniform: [10, 50]}
 """
 COUNT = 1500  # six blocks, the last one not full
 RUN = """
-import sys, time, jax
+import sys, jax
 jax.config.update("jax_enable_x64", True)
-if len(sys.argv) > 4:
-    jax.distributed.initialize(sys.argv[4], 2, int(sys.argv[5]))
-    assert jax.local_device_count() == 2
+jax.distributed.initialize(sys.argv[3], 2, int(sys.argv[4]))
+assert jax.local_device_count() == 2
 from simulators.datasets import store
 from simulators.datasets.recipe import parse
-wait = float(sys.argv[3])
-store.write(parse(open(sys.argv[1]).read(), "small"), {count}, sys.argv[2], seed=7, shard=512, progress=lambda d, t: time.sleep(wait))
+store.write(parse(open(sys.argv[1]).read(), "small"), {count}, sys.argv[2], seed=7, shard=512)
 """.replace("{count}", str(COUNT))
 
 
@@ -56,7 +54,7 @@ def whole(recipe, tmp_path_factory):
     return store.write(recipe, COUNT, tmp_path_factory.mktemp("sets") / "whole", seed=7, shard=512)
 
 
-def _start(folder: pathlib.Path, out: pathlib.Path, *more: str, wait: float = 0.0, flags: str = ""):
+def _start(folder: pathlib.Path, out: pathlib.Path, *more: str, flags: str = ""):
     (folder / "small.yaml").write_text(SMALL)
     root = pathlib.Path(__file__).parents[2]
     environment = os.environ | {
@@ -64,7 +62,7 @@ def _start(folder: pathlib.Path, out: pathlib.Path, *more: str, wait: float = 0.
         "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}",
         "JAX_PLATFORMS": "cpu",
     }
-    command = [sys.executable, "-c", RUN, str(folder / "small.yaml"), str(out), str(wait), *more]
+    command = [sys.executable, "-c", RUN, str(folder / "small.yaml"), str(out), *more]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
@@ -74,24 +72,86 @@ def _bytes(folder: pathlib.Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in files}
 
 
-def test_killed_and_resumed_is_byte_identical(recipe, whole, tmp_path):
-    out = tmp_path / "killed"
-    process = _start(tmp_path, out, wait=0.4)
-    deadline = time.monotonic() + 240
-    while not (out / "shards" / "000000.json").is_file():
-        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (out / "shards" / "000002.json").exists(), "killed too late to test anything"
+def test_resumed_is_byte_identical(recipe, whole, tmp_path):
+    out = tmp_path / "part"
+    shutil.copytree(whole, out)
+    for number in (1, 2):
+        (out / "shards" / f"{number:06d}.json").unlink()
+    (out / "spectra.zarr" / "data" / "c" / "1" / "0").write_bytes(b"half")
+    shutil.rmtree(out / "spectra.zarr" / "data" / "c" / "2")
+    (out / "spectra.zarr" / "data" / "c" / "1" / "0.abc.partial").write_bytes(b"half")  # as Zarr leaves it
     with pytest.raises(ValueError, match="not finished"):
         store.verify(out)
-    # and something half-written, as if killed inside a write
-    (out / "spectra.zarr" / "data" / "c" / "1").mkdir(parents=True, exist_ok=True)
-    (out / "spectra.zarr" / "data" / "c" / "1" / "0.abc.partial").write_bytes(b"half")
     store.write(recipe, COUNT, out, seed=7, shard=512)
     assert _bytes(out) == _bytes(whole)
     assert store.verify(out) == 3
+
+
+MANY_KILLS = """
+import os, pathlib, random, signal, sys, time
+import equinox as eqx, jax, jax.numpy as jnp
+from mrsjax.core import Sample, Sampling
+from simulators.datasets import store
+from simulators.datasets.recipe import Recipe
+
+class Small(eqx.Module):
+    block, together, dims = 4, 4, ()
+    scale: jax.Array
+
+    @property
+    def sampling(self):
+        return Sampling(1e-3, 123e6, 512)
+
+    def sample(self, key):
+        fid = jax.random.normal(key, (512,), jnp.float32).astype(jnp.complex64)
+        return Sample(fid, {"a": self.scale * fid.real[:3]}, {"b": fid.imag[0]})
+
+def run(out):  # a process of its own, forked from one in which JAX has not run and has no threads
+    child = os.fork()
+    if child == 0:
+        store.write(Recipe("small", "", "", Small(jnp.ones(3, jnp.float32))), 240, out, seed=3, shard=4)
+        os._exit(0)
+    return child
+
+whole, killed = map(pathlib.Path, sys.argv[1:3])
+draw = random.Random(int(sys.argv[3]))
+start = time.monotonic()
+assert os.waitpid(run(whole), 0)[1] == 0
+took = time.monotonic() - start
+written = lambda: len(list((killed / "shards").glob("*.json")))
+kills = []
+while written() < 60:
+    child, before = run(killed), written()
+    if len(kills) < 2:  # at any moment before something is written
+        until = time.monotonic() + draw.uniform(0, took)
+        while time.monotonic() < until and not written():
+            time.sleep(0.001)
+    else:  # at any moment after some more was
+        goal = before + draw.randrange(10, 24)
+        while os.waitpid(child, os.WNOHANG)[0] == 0 and written() < goal:
+            time.sleep(0.001)
+        time.sleep(draw.uniform(0, 0.01))
+    try:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    except (ProcessLookupError, ChildProcessError):
+        break  # it was done
+    kills.append(written())
+print(kills)
+assert os.waitpid(run(killed), 0)[1] == 0
+"""
+
+
+def test_killed_at_any_moments_the_bytes_are_the_same(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(pathlib.Path(__file__).parents[2]), "JAX_PLATFORMS": "cpu"}
+    seed = str(time.time_ns())  # other moments each time
+    command = [sys.executable, "-c", MANY_KILLS, str(tmp_path / "whole"), str(tmp_path / "killed"), seed]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    kills = json.loads(done.stdout)
+    assert len(kills) >= 3 and len(set(kills) - {0, 60}) >= 1, f"seed {seed}: not killed while it wrote, {kills}"
+    assert store.verify(tmp_path / "killed") == 60
+    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole"), f"seed {seed}, shards at each kill {kills}"
 
 
 @pytest.mark.parametrize("place", ["manifest_of", "_write_text", "_create_arrays", "write_nifti"])
@@ -183,9 +243,9 @@ def test_a_shard_of_one_value_is_a_file(tmp_path):
 
 def test_a_shard_holds_as_much_whatever_the_sample():
     layout = lambda shape: {"data": (shape, "complex64"), "labels.snr": ((), "float32")}  # noqa: E731
-    assert store._default_shard(layout((2048,)), 256) == 61 * 256
+    assert store._default_shard(layout((2048,)), 256) == 15 * 256
     assert store._default_shard(layout((40, 2, 2048)), 256) == 256
-    assert store._default_shard(layout((32, 32, 1, 8, 512)), 1) == 7
+    assert store._default_shard(layout((32, 32, 1, 8, 512)), 1) == 1
 
 
 def test_another_basis_does_not_resume(recipe, tmp_path):
