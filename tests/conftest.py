@@ -13,7 +13,7 @@ import pytest
 from mrsjax.core import compilation
 
 compilation.OPTIONS["xla_backend_optimization_level"] = 0
-os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 
 jax.config.update("jax_enable_x64", True)
 

@@ -32,9 +32,9 @@ def align_subspectra(
     return turned.at[0].set(fids[0]), drift
 
 
-def naa_amplitudes(fids: Complex[Array, "2 n"], sampling: Sampling) -> Float[Array, "2"]:
-    """NAA in each condition. GABA's editing pulse at 1.9 ppm leaves less of it (Mescher 1998): the smaller one is the edited; pulses for GSH and lactate leave it alone."""
-    return jax.vmap(lambda s: fit_peak(s, sampling, PEAKS["NAA"][1]).amplitude)(fids)
+def naa_energies(fids: Complex[Array, "2 n"], sampling: Sampling) -> Float[Array, "2"]:
+    """Root energy of NAA's line in its window over the noise, in each condition (an amplitude may be that of a hump, a height that of a spike, where there is no NAA). GABA's editing pulse at 1.9 ppm leaves less of it (Mescher 1998): the smaller one is the edited; pulses for GSH and lactate leave it alone."""
+    return jax.vmap(lambda s: fit_peak(s, sampling, PEAKS["NAA"][1]).snr)(fids)
 
 
 def difference(fids: Complex[Array, "2 n"], edited: Int[Array, ""] | int = 1) -> Complex[Array, " n"]:

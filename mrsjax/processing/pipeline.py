@@ -189,7 +189,7 @@ def _together(conditions, sampling, opt: Options, records, notes):
     details = f"least difference in {low:g} to {high:g} ppm: {df:+.2f} Hz, {dp:+.1f} degrees removed from condition 2"
     pair = [x[1] - x[0] for x in (conditions, np.asarray(new))]
     records.append(Record("Alignment of subtraction sub-spectra", details, *pair))
-    naa = np.asarray(jax.jit(lambda x: edited.naa_amplitudes(x, sampling))(new))
+    naa = np.asarray(jax.jit(lambda x: edited.naa_energies(x, sampling))(new))
     which = int(np.argmin(naa)) if opt.edited_condition is None else opt.edited_condition - 1
     why = "the one with less NAA" if opt.edited_condition is None else "as given"
     notes.append(f"Edited condition: {which + 1} ({why}); difference: edited minus unedited.")

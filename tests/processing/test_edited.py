@@ -28,7 +28,7 @@ def test_subspectra_are_turned_onto_the_first_without_noise():
     assert float(drift.frequency[1]) == pytest.approx(3.1, abs=0.2) and float(drift.phase[1]) == pytest.approx(
         -0.4, abs=0.05
     )
-    naa = edited.naa_amplitudes(turned, SAMPLING)
+    naa = edited.naa_energies(turned, SAMPLING)
     assert naa[1] < 0.2 * naa[0]
     # unaligned, creatine and choline are left in the difference
     left = [np.linalg.norm(edited.difference(x) - (ON - OFF)) for x in (turned, pair)]
