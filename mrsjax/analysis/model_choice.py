@@ -25,12 +25,14 @@ def model_of_file(
     spectra: Complex[np.ndarray, "s n"],
     options: Mapping[str, Any],
     say: Callable[[str], None] | None = None,
+    noise_sd: float | None = None,
 ) -> tuple[SignalModel, tuple[str, ...]]:
     """The default model with `options`, and what to say of the choices made.
 
     Chosen one after the other, each with what was chosen before: macromolecules (those of the basis, where it has any, or ours); the stiffness of the
     baseline (`baseline="auto"`, the default here: one of `STIFFNESSES`, after Wilson 2021, who chooses for each spectrum); whether the metabolites have
-    shifts and widths of their own. What `options` say is not touched. `say` is told before a choice is made.
+    shifts and widths of their own. What `options` say is not touched. `say` is told before a choice is made. `noise_sd`: of
+    spectra that do not show it any more, as in `inference.fit`.
 
     **Raises:** what `physics.default_model` raises.
     """
@@ -47,7 +49,7 @@ def model_of_file(
     if rounds and say is not None:
         say("choosing the model")
     for changes in rounds:
-        choice = choose([default_model(basis, sampling, **(taken | c)) for c in changes], spectra)
+        choice = choose([default_model(basis, sampling, **(taken | c)) for c in changes], spectra, noise_sd=noise_sd)
         if not np.isfinite(choice.criterion).any():
             continue  # no spectrum can be fitted: nothing was learned
         words = [_words(c) for c in changes]

@@ -119,19 +119,19 @@ def analyse(
     index = selected(fids, mask)
     basis = basis.resample(fids.sampling)
     reference = None if water is None else _reference(water, fids, basis, index)
-    spectra = np.asarray(fids.spectra)[index]
+    spectra, noise_sd = np.asarray(fids.spectra)[index], fids.acquisition.noise_sd
     if method is None:
-        model, choice = model_of_file(basis, fids.sampling, spectra, model_options or {}, say)
-        result = fit(model, spectra, noise_sd=fids.acquisition.noise_sd, progress=progress)
+        model, choice = model_of_file(basis, fids.sampling, spectra, model_options or {}, say, noise_sd)
+        result = fit(model, spectra, noise_sd=noise_sd, progress=progress)
         distance = None
     else:
         distance = None if method.distance is None else method.distance(spectra)
         model, choice = method.model, (*method.notes, *_unlike(distance, index))
-        result = method.estimate(spectra, fids.acquisition.noise_sd, progress)
+        result = method.estimate(spectra, noise_sd, progress)
     curves, quality = curves_and_quality(model, result, spectra, fids.sampling, peak)
     quantities = quantify(result, reference)
     doubts = (*choice, *_doubts(quantities, quality, water is not None))
-    if fids.acquisition.noise_sd is not None:
+    if noise_sd is not None:
         doubts += (DENOISED,)
     return Analysis(
         fids,

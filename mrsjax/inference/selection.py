@@ -35,9 +35,11 @@ def criteria(models: Sequence[SignalModel], results: Sequence[FitResult]) -> Flo
     return misfits / np.maximum(variance.min(axis=0), 1.0) + parameters
 
 
-def choose(models: Sequence[SignalModel], fids: Complex[Array | np.ndarray, "s n"]) -> Choice:
+def choose(
+    models: Sequence[SignalModel], fids: Complex[Array | np.ndarray, "s n"], *, noise_sd: float | None = None
+) -> Choice:
     """The model with the smallest criterion over some spectra of a file: one model for all spectra, so that they stay comparable. Spectra whose fit
-    converged with each of the models decide (all that were fitted, where there are none).
+    converged with each of the models decide (all that were fitted, where there are none). `noise_sd`: as in `fit`.
 
     **Raises:** `ValueError` when there is no model to choose from.
     """
@@ -46,7 +48,7 @@ def choose(models: Sequence[SignalModel], fids: Complex[Array | np.ndarray, "s n
     if len(models) == 1:
         return Choice(models[0], 0, np.zeros(1))
     trial = np.unique(np.linspace(0, len(fids) - 1, min(TRIAL, len(fids))).round().astype(int))
-    results = [fit(model, np.asarray(fids)[trial]) for model in models]
+    results = [fit(model, np.asarray(fids)[trial], noise_sd=noise_sd) for model in models]
     values, status = criteria(models, results), np.array([r.status for r in results])
     fitted = np.isfinite(values).all(axis=0)
     sound = fitted & (status == Status.CONVERGED).all(axis=0)

@@ -40,3 +40,18 @@ def test_own_lines_follow_the_data(spread):
     chosen, (said,) = model_of_file(basis(512), sampling(512), fids, options)
     assert (float(chosen.groups[0].own.shift_sd[0]) > 0.1) == (spread > 0)
     assert said.split("better): ")[1].startswith("own shifts" if spread else "one line")
+
+
+def test_a_file_that_carries_its_noise_is_judged_by_it(monkeypatch):
+    from mrsjax.inference import selection
+
+    asked = []
+
+    def fit(model, fids, *, noise_sd=None):
+        asked.append(noise_sd)
+        raise ValueError("asked")
+
+    monkeypatch.setattr(selection, "fit", fit)
+    with pytest.raises(ValueError, match="asked"):
+        model_of_file(basis(512), sampling(512), np.ones((1, 512), complex), {}, noise_sd=0.5)
+    assert asked == [0.5]
