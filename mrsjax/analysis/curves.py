@@ -72,11 +72,11 @@ def curves_and_quality(
         component = curves.components[:, parts].sum(axis=1) if parts else np.full(curves.fit.shape, np.nan, complex)
         seen = {k: getattr(curves, k) for k in ("ppm", "fit", "baseline", "residual")} | {"component": component}
         found = measured(to_spectrum(spectra[index]), sampling, seen, peak, shift_ppm=shift[index])
-        numbers.append({k: v if k == "ends" else v[:new] for k, v in found.items()})
+        numbers.append({k: v[:new] for k, v in found.items()})
         ppm = curves.ppm
         here = np.flatnonzero(np.isin(index[:new], rows))
         kept = (curves.data, curves.fit, curves.baseline, curves.residual, curves.components)
         stacks.append([np.real(x[here]).astype(np.float32) for x in kept])
     data, fit, baseline, residual, components = map(np.concatenate, zip(*stacks, strict=True))
     stack = CurveStack(ppm, data, fit, baseline, residual, components, result.names, rows)
-    return stack, judged(numbers, sampling, peak)
+    return stack, judged(numbers, sampling, ppm, peak)

@@ -255,7 +255,8 @@ def assess(
 
     **Raises:** `ValueError` for an unknown peak.
     """
-    return judged([measured(spectra, sampling, curves, peak, shift_ppm=shift_ppm)], sampling, peak)
+    part = measured(spectra, sampling, curves, peak, shift_ppm=shift_ppm)
+    return judged([part], sampling, np.asarray(curves["ppm"]), peak)
 
 
 def measured(
@@ -277,14 +278,13 @@ def measured(
     rising = slice(None) if ppm[1] > ppm[0] else slice(None, None, -1)
     rows = [np.asarray(curves[k])[:, rising] for k in ("fit", "baseline", "residual", "component")]
     bounds = np.array(RESONANCES[peak]) + np.broadcast_to(np.nan_to_num(shift_ppm), (len(spectra),))[:, None]
-    out = {k: np.asarray(v) for k, v in _measured(spectra, noise, bounds, ppm[rising], spacing, *rows).items()}
-    return out | {"ends": np.array([[ppm.min(), ppm.max()]])}
+    return {k: np.asarray(v) for k, v in _measured(spectra, noise, bounds, ppm[rising], spacing, *rows).items()}
 
 
-def judged(parts: list[dict[str, np.ndarray]], sampling: Sampling, peak: str) -> Quality:
+def judged(parts: list[dict[str, np.ndarray]], sampling: Sampling, ppm: Float[np.ndarray, " k"], peak: str) -> Quality:
     """The quality of spectra that were measured in parts: all of them together tell whether the noise window was emptied."""
     values = {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
-    sigma, local, (low, high) = values.pop("sigma"), values.pop("local"), values.pop("ends")[0]
+    sigma, local = values.pop("sigma"), values.pop("local")
     window = noise_window(sampling)
     known = np.isfinite(sigma) & np.isfinite(local) & (local > 0)
     if known.any() and np.median(sigma[known] / local[known]) < 0.2:
@@ -292,7 +292,7 @@ def judged(parts: list[dict[str, np.ndarray]], sampling: Sampling, peak: str) ->
             f"{window.low:.1f} to {window.high:.1f} ppm has been emptied by a filter; second differences of the"
             " residual"
         )
-        sigma, window = local, NoiseWindow(float(low), float(high), reason)
+        sigma, window = local, NoiseWindow(float(ppm.min()), float(ppm.max()), reason)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = {k: v / sigma ** _POWERS[k] for k, v in values.items()}
     fwhm_ppm = 1e6 * values["fwhm_hz"] / float(sampling.central_frequency)

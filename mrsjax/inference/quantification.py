@@ -107,6 +107,10 @@ def water_scale(
     return molal, molar
 
 
+#: Of many spectra, one program for each number of them.
+_water_scales = jax.jit(jax.vmap(water_scale, in_axes=(0, None, 0, None, None)))
+
+
 @dataclasses.dataclass(frozen=True)
 class Quantities:
     """Amplitudes in units, for `s` spectra and `q` names (metabolites, then the sums); NaN where a quantity is not
@@ -191,7 +195,7 @@ def _scale_by_water(quantities: Quantities, parts, result: FitResult, water: Wat
     )
     molal, molar = (
         np.asarray(x)
-        for x in jax.jit(jax.vmap(water_scale, in_axes=(0, None, 0, None, None)))(
+        for x in _water_scales(
             jnp.asarray(amplitude),
             jnp.asarray(proton.value),
             jnp.asarray(fractions),
