@@ -143,6 +143,7 @@ def test_many_spectra_are_walked_through_in_blocks_and_the_page_keeps_some_curve
     parts, page = numbers(tmp_path / "parts")
     np.testing.assert_allclose(parts, whole, rtol=1e-6)
     assert len(whole) == 5 and len(set(whole[:, 0])) == 5
+    assert '"snr_spec":{"kind":"float","shape":[5]' in page
     assert '"rows":[0,2,4]' in page and 'data-file="results.csv"' not in page and "lie beside this page" in page
     fit = to_spectrum(np.asarray(io.read(tmp_path / "parts" / "curves" / "fit.nii.gz").data))
     np.testing.assert_allclose(
