@@ -90,7 +90,11 @@ def test_site_builds_strictly(tmp_path):
     assert (tmp_path / "site" / "coming-from" / "index.html").is_file()
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    [p if p.stem == "first_fit" else pytest.param(p, marks=pytest.mark.slow) for p in NOTEBOOKS],
+    ids=lambda p: p.stem,
+)
 def test_notebook_executes(path):
     import jupytext
     from nbclient import NotebookClient

@@ -20,6 +20,8 @@ from mrsjax.physics.model import SignalModel
 
 #: Decrease of chi^2 / 2 by one more step below which a point is the optimum: a hundredth of a standard deviation of one parameter is 5e-5.
 SETTLED = 1e-4
+#: The same, below which no step is taken any more: 1e-5 of a standard deviation.
+EXACT = 1e-10
 #: Fractions of the Hessian's diagonal added to it.
 DAMPINGS = (0.0, 1e-3, 1e-1, 10.0)
 
@@ -41,8 +43,7 @@ def cost(
     All in units of the noise; see `inference.varpro`.
     """
     tree = Tree(model)
-    design, _ = model.design(tree.unravel(theta))
-    rest = stacked((problem.data - amplitudes @ design)[None])
+    rest = stacked((problem.data - model.spectrum(tree.unravel(theta), amplitudes))[None])
     chi2 = jnp.sum(rest**2) - jnp.sum(smooth(model, problem, rest) ** 2)
     prior = amplitudes @ (problem.precision @ amplitudes) + jnp.sum(problem.weight * (theta - tree.mean) ** 2)
     return 0.5 * (chi2 + prior)
@@ -95,15 +96,20 @@ def _gradient(u, model, problem):
 
 @eqx.filter_jit
 def _polish(model, problem, lower, upper, u, steps: int):
-    """Where `steps` Newton steps lead, the Hessian there, which unknowns are free, and the decrease of the cost that one more step foretells.
+    """Where at most `steps` Newton steps lead, the Hessian there, which unknowns are free, and the decrease of the cost that one more step foretells.
 
     Of each step several dampings are tried and the lowest cost is taken, the old point among them: a Hessian that is not positive far from the optimum
     leads nowhere worse.
     """
 
-    def step(k, carry):
-        u, *_ = carry
-        gradient, hessian = jax.grad(_objective)(u, model, problem), jax.hessian(_objective)(u, model, problem)
+    def curved(u):
+        """Gradient and Hessian, whose columns are tangents of the one gradient."""
+        gradient, tangent = jax.linearize(jax.grad(lambda x: _objective(x, model, problem)), u)
+        return gradient, lax.map(tangent, jnp.eye(len(u), dtype=u.dtype))
+
+    def step(carry):
+        k, best, *_ = carry
+        u, (gradient, hessian) = best, curved(best)
         free = ~(((u <= lower) & (gradient >= 0)) | ((u >= upper) & (gradient <= 0)))
         scale = jnp.abs(jnp.diagonal(hessian))
 
@@ -113,9 +119,9 @@ def _polish(model, problem, lower, upper, u, steps: int):
         tried = jnp.concatenate([u[None], jax.vmap(moved)(jnp.array(DAMPINGS, u.dtype))])
         costs = jax.vmap(lambda x: _objective(x, model, problem))(tried)
         left = 0.5 * jnp.abs(jnp.where(free, gradient, 0.0) @ (u - tried[1]))
-        best = tried[jnp.argmin(jnp.where(jnp.isfinite(costs), costs, jnp.inf))]
-        return jnp.where(k < steps, best, u), hessian, free, left
+        return k + 1, tried[jnp.argmin(jnp.where(jnp.isfinite(costs), costs, jnp.inf))], u, hessian, free, left
 
     p = len(u)
-    blank = u, jnp.zeros((p, p), u.dtype), jnp.zeros(p, bool), jnp.array(jnp.inf, u.dtype)
-    return lax.fori_loop(0, steps + 1, step, blank)
+    blank = jnp.zeros((p, p), u.dtype), jnp.zeros(p, bool), jnp.array(jnp.inf, u.dtype)
+    more = lambda carry: (carry[0] <= steps) & ~(carry[-1] < EXACT)  # noqa: E731
+    return lax.while_loop(more, step, (0, u, u, *blank))[2:]

@@ -20,6 +20,7 @@ from mrsjax.core import Sampling, to_spectrum
 from mrsjax.inference.noise import BLOCK, noise_blocks
 from mrsjax.processing import hermitian
 from mrsjax.processing.checks import usable
+from mrsjax.processing.programs import program, with_same
 
 
 class CoilWeights(eqx.Module):
@@ -163,14 +164,19 @@ def combined(
     signals = {"": jnp.asarray(data), **{k: jnp.asarray(v) for k, v in references.items()}}
     anywhere = [np.asarray(jnp.any(usable(x).reshape(*x.shape[:2], -1), axis=(0, 2))) for x in signals.values()]
     shown = np.where(np.all(anywhere, axis=0).reshape(-1, *[1] * (data.ndim - 2)), data, 0.0)
-    covariance = jax.jit(lambda d: noise_covariance(jnp.moveaxis(d, 1, 0), sampling))(jnp.asarray(shown))
+    covariance = program(_covariance, sampling)(jnp.asarray(shown))
     source = next(iter(references), "")
-
-    def one(parts):
-        live = jnp.all(jnp.stack([live_coils(x) for x in parts.values()]), axis=0)
-        w = METHODS[method](parts[source], covariance, live=live)
-        return {k: w(x) for k, x in parts.items()}, w
-
-    done, weights = jax.jit(jax.vmap(one))(signals)
+    done, weights = program(_combined, source, method, over=with_same)(signals, covariance)
     made = {k: np.asarray(v) for k, v in done.items()}
     return made.pop(""), made, weights
+
+
+def _covariance(data: Complex[Array, "v c *rest n"], sampling: Sampling):
+    return noise_covariance(jnp.moveaxis(data, 1, 0), sampling)
+
+
+def _combined(parts: dict[str, Complex[Array, "c *rest n"]], covariance, source: str, method: str):
+    """The signals of one voxel combined by the weights of the one named `source`, and these."""
+    live = jnp.all(jnp.stack([live_coils(x) for x in parts.values()]), axis=0)
+    w = METHODS[method](parts[source], covariance, live=live)
+    return {k: w(x) for k, x in parts.items()}, w

@@ -16,6 +16,7 @@ from mrsjax.processing.hlsvd import BandHLSVD, remove_peaks_all
 from mrsjax.processing.lipids import remove_lipids
 from mrsjax.processing.low_rank import denoise
 from mrsjax.processing.noise import DROPPED, carried
+from mrsjax.processing.programs import in_batches, program
 from mrsjax.processing.record import Options, Preprocessed, Record
 
 
@@ -66,7 +67,7 @@ def preprocess_grid(
     waters = {k: stages.reference_means(v.reshape(len(v), -1, sampling.n_points), sampling) for k, v in waters.items()}
     if opt.denoise:
         say("denoising")
-        found = jax.jit(denoise)(jnp.asarray(data))
+        found = program(denoise)(jnp.asarray(data))
         rank, sd = int(found.rank), float(found.noise_sd)
         details = (
             f"low rank, Marchenko-Pastur: rank {rank} of {min(usable(data).sum(), data.shape[1])}, noise SD {sd:.4g}"
@@ -77,7 +78,7 @@ def preprocess_grid(
             acquisition = dataclasses.replace(acquisition, noise_sd=sd)
     source = "ecc" if "ecc" in waters else "water" if "water" in waters else None
     if opt.eddy and source is not None:
-        klose = jax.jit(jax.vmap(lambda s, r: eddy.klose(s, r, sampling)))
+        klose = program(eddy.klose, sampling, over=jax.vmap)
         first, data = data, np.asarray(klose(jnp.asarray(data), jnp.asarray(waters[source])))
         _shown(records, "Eddy current correction", f"klose in each voxel, --{source}", first, data, space)
     elif opt.eddy:
@@ -91,7 +92,7 @@ def preprocess_grid(
     if lipid is not None:
         say("removing lipid")
         first = data
-        cleaned, beta = jax.jit(lambda x: remove_lipids(x, jnp.asarray(lipid), sampling))(jnp.asarray(data))
+        cleaned, beta = program(remove_lipids, lipid, sampling)(jnp.asarray(data))
         data = np.asarray(cleaned)
         details = f"L2 projection on {int(lipid.sum())} lipid voxels, beta {float(beta):.3g}"
         _shown(records, "Nuisance peak removal", details, first, data, space)
@@ -116,7 +117,7 @@ def preprocess_grid(
     water_out = None
     if "water" in waters:
         w = jnp.asarray(waters["water"])
-        straight = np.asarray(jax.jit(jax.vmap(lambda s: eddy.klose(s, s, sampling)))(w))
+        straight = np.asarray(program(eddy.klose, sampling, over=jax.vmap)(w, w))
         water_out = FIDs(straight.reshape(*space, -1), sampling, SPACE, references["water"].acquisition)
     out = FIDs(data.reshape(*space, -1), sampling, SPACE, acquisition)
     return Preprocessed(out, water_out, tuple(records), tuple(notes))
@@ -138,17 +139,8 @@ def _averaged(data, sampling, opt: Options, records: list[Record], notes: list[s
         run, details = stages.registration(
             jnp.asarray(data[0]), sampling, dataclasses.replace(opt, beside=bool(opt.beside))
         )
-
-    def one(x):
-        turned = x if run is None else run(x)[0]
-        good = usable(turned)
-        keep = transients.select(turned, z_limit=opt.z_limit).keep if opt.reject else good
-        weights = transients.similarity_weights(turned, keep) if opt.weighted else None
-        return transients.average(turned, good), transients.average(turned, keep, weights), keep
-
-    straight, mean, keep = map(
-        np.asarray, jax.jit(lambda d: jax.lax.map(one, d, batch_size=stages.BATCH))(jnp.asarray(data))
-    )
+    averaged = program(_averages, run, opt.z_limit if opt.reject else None, opt.weighted, over=in_batches)
+    straight, mean, keep = map(np.asarray, averaged(jnp.asarray(data)))
     good = usable(data)
     before = np.sum(np.where(good[..., None], data, 0.0), axis=1) / np.maximum(good.sum(axis=1), 1)[:, None]
     total, kept = good.size, int(keep.sum())
@@ -169,12 +161,15 @@ def _averaged(data, sampling, opt: Options, records: list[Record], notes: list[s
     return mean, None if opt.weighted or len(counts) != 1 else float(counts.pop()) ** -0.5
 
 
+def _averages(x, run, z_limit: float | None, weighted: bool):
+    """Of the transients of one voxel: their mean after `run`, that of those that are kept (all without `z_limit`), and which these are."""
+    turned = x if run is None else run(x)[0]
+    good = usable(turned)
+    keep = good if z_limit is None else transients.select(turned, z_limit=z_limit).keep
+    return transients.average(turned, good), stages.mean_of(turned, keep, weighted), keep
+
+
 def _referenced(data, sampling, name: str):
     """Each voxel's FID with a peak at its place and phase zero where it is found, and where that is."""
-
-    def one(s):
-        peak, there = phasing.find_peak(s, sampling, name)
-        return jnp.where(there, phasing.refer(s, sampling, peak, name), s), there
-
-    done = jax.jit(lambda d: jax.lax.map(one, d, batch_size=stages.BATCH))(jnp.asarray(data))
-    return tuple(map(np.asarray, done))
+    run = program(phasing.refer_where_found, sampling, name, over=in_batches)
+    return tuple(map(np.asarray, run(jnp.asarray(data))))

@@ -104,6 +104,14 @@ def refer(fid: Complex[Array, " n"], sampling: Sampling, peak: Peak, name: str) 
     return shift_to(fid, sampling, peak.frequency, PEAKS[name][0]) * cis(-peak.phase).astype(fid.dtype)
 
 
+def refer_where_found(
+    fid: Complex[Array, " n"], sampling: Sampling, name: str
+) -> tuple[Complex[Array, " n"], Bool[Array, ""]]:
+    """`refer` where the peak is found, else the FID as it is; and whether it was."""
+    peak, there = find_peak(fid, sampling, name)
+    return jnp.where(there, refer(fid, sampling, peak, name), fid), there
+
+
 def shift_to(
     fid: Complex[Array, " n"], sampling: Sampling, found: Float[Array, ""], ppm: float
 ) -> Complex[Array, " n"]:

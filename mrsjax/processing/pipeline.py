@@ -15,6 +15,7 @@ from mrsjax.processing.checks import COIL, DYNAMIC, EDIT, SPACE, check, check_re
 from mrsjax.processing.coils import METHODS
 from mrsjax.processing.hlsvd import BandHLSVD, remove_peaks
 from mrsjax.processing.noise import DROPPED, carried
+from mrsjax.processing.programs import program, with_same
 from mrsjax.processing.record import Options, Preprocessed, Record
 
 #: Relative difference of NAA between two conditions below which it does not tell which is edited.
@@ -93,7 +94,7 @@ def preprocess(
     if opt.remove_water:
         say("removing water")
         band = BandHLSVD(sampling, opt.water_window, components=opt.components)
-        cleaned, _, found = jax.jit(jax.vmap(lambda s: remove_peaks(s, band)))(jnp.asarray(conditions))
+        cleaned, _, found = program(remove_peaks, band, over=jax.vmap)(jnp.asarray(conditions))
         lines = " and ".join(str(int(n)) for n in np.sum(np.asarray(found.used), axis=-1))
         where = f"{opt.water_window[0]:g} to {opt.water_window[1]:g} ppm"
         cleaned = np.asarray(cleaned)
@@ -115,7 +116,7 @@ def preprocess(
         combined = _combined(out, which, records)
     water_out = None
     if water is not None:
-        straight = eddy.klose(jnp.asarray(means["water"]), jnp.asarray(means["water"]), sampling)
+        straight = program(eddy.klose, sampling)(*[jnp.asarray(means["water"])] * 2)
         water_out = FIDs(np.asarray(straight), sampling, (), water.acquisition)
     return Preprocessed(
         out, water_out, tuple(records), tuple(notes), drift, selection, reasons, weights, combined=combined
@@ -174,7 +175,7 @@ def _eddy(conditions, sampling, means, opt: Options, records, notes):
         notes.append("No reference for eddy currents: not corrected (give --water or --ecc).")
         return conditions
     reference = jnp.asarray(means[source])
-    new = np.asarray(jax.vmap(lambda s: eddy.klose(s, reference, sampling))(jnp.asarray(conditions)))
+    new = np.asarray(program(eddy.klose, sampling, over=with_same)(jnp.asarray(conditions), reference))
     records.append(Record("Eddy current correction", f"klose, --{source}", conditions[0], new[0]))
     return new
 
@@ -182,14 +183,13 @@ def _eddy(conditions, sampling, means, opt: Options, records, notes):
 def _together(conditions, sampling, opt: Options, records, notes):
     """The conditions aligned on each other, and the index of the edited one."""
     low, high = opt.edit_window
-    new, drift = jax.jit(lambda x: edited.align_subspectra(x, sampling, window=opt.edit_window))(
-        jnp.asarray(conditions)
-    )
+    aligned = program(edited.align_subspectra, sampling, window=opt.edit_window)
+    new, drift = aligned(jnp.asarray(conditions))
     df, dp = float(drift.frequency[1]), float(np.rad2deg(np.asarray(drift.phase)[1]))
     details = f"least difference in {low:g} to {high:g} ppm: {df:+.2f} Hz, {dp:+.1f} degrees removed from condition 2"
     pair = [x[1] - x[0] for x in (conditions, np.asarray(new))]
     records.append(Record("Alignment of subtraction sub-spectra", details, *pair))
-    naa = np.asarray(jax.jit(lambda x: edited.naa_energies(x, sampling))(new))
+    naa = np.asarray(program(edited.naa_energies, sampling)(new))
     which = int(np.argmin(naa)) if opt.edited_condition is None else opt.edited_condition - 1
     why = "the one with less NAA" if opt.edited_condition is None else "as given"
     notes.append(f"Edited condition: {which + 1} ({why}); difference: edited minus unedited.")

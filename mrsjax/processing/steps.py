@@ -18,14 +18,15 @@ from mrsjax.processing.align import Target, align, align_to_peak
 from mrsjax.processing.checks import COIL, DYNAMIC, EDIT, SPACE, check, check_mask, check_reference, squeezed, usable
 from mrsjax.processing.hlsvd import BandHLSVD, remove_peaks_all
 from mrsjax.processing.noise import DROPPED, carried
+from mrsjax.processing.programs import in_turn, program
 from mrsjax.processing.stages import reference_means
 
 Done = tuple[FIDs, str]
 
 
-def _each(fids: FIDs, step: Callable, *more: np.ndarray) -> FIDs:
-    """`step` on each FID, with the rows of `more`."""
-    done = jax.jit(jax.vmap(step))(jnp.asarray(fids.spectra), *more)
+def _each(fids: FIDs, step: Callable, *more: np.ndarray, **options) -> FIDs:
+    """`step` on each FID, with the rows of `more`, the sampling and options."""
+    done = program(step, fids.sampling, over=jax.vmap, **options)(jnp.asarray(fids.spectra), *more)
     return FIDs(np.asarray(done).reshape(fids.data.shape), fids.sampling, fids.dims, fids.acquisition)
 
 
@@ -86,21 +87,28 @@ def align_transients(fids: FIDs, *, window_ppm: tuple[float, float], target: str
     """Spectral registration, or the fit of a peak."""
     data, _, sizes = _along(fids, DYNAMIC)
     if target in phasing.PEAKS:
-        run, words = lambda x: align_to_peak(x, fids.sampling, target)[0], f"fit of {target}"
+        run, words = program(_at_a_peak, fids.sampling, target, over=in_turn), f"fit of {target}"
     else:
         goal, words = (
             Target(target),
             f"spectral registration to the {target}, {window_ppm[0]:g} to {window_ppm[1]:g} ppm",
         )
-        run = lambda x: align(x, fids.sampling, target=goal, window=window_ppm, robust=robust)[0]  # noqa: E731
-    done = jax.jit(lambda d: jax.lax.map(run, d))(jnp.asarray(data))
-    return _restored(fids, DYNAMIC, done, sizes), words + (", robust" if robust else "")
+        run = program(_aligned, fids.sampling, over=in_turn, target=goal, window=window_ppm, robust=robust)
+    return _restored(fids, DYNAMIC, run(jnp.asarray(data)), sizes), words + (", robust" if robust else "")
+
+
+def _at_a_peak(x, sampling, name: str):
+    return align_to_peak(x, sampling, name)[0]
+
+
+def _aligned(x, sampling, **options):
+    return align(x, sampling, **options)[0]
 
 
 def remove_outliers(fids: FIDs, *, z_limit: float) -> Done:
     """Transients that are unlike the others become NaN, which `average` leaves out."""
     data, _, sizes = _along(fids, DYNAMIC)
-    keep = np.asarray(jax.jit(jax.vmap(lambda d: transients.select(d, z_limit=z_limit).keep))(jnp.asarray(data)))
+    keep = np.asarray(program(transients.select, over=jax.vmap, z_limit=z_limit)(jnp.asarray(data)).keep)
     lost = int((~keep).sum())
     done = np.where(keep[..., None], data, np.nan)
     return _restored(fids, DYNAMIC, done, sizes), f"z > {z_limit:g} or dissimilar: {lost} of {keep.size} set to NaN"
@@ -109,12 +117,7 @@ def remove_outliers(fids: FIDs, *, z_limit: float) -> Done:
 def average(fids: FIDs, *, weighted: bool) -> Done:
     """Mean of the usable transients."""
     data, rest, sizes = _along(fids, DYNAMIC)
-
-    def one(x):
-        keep = usable(x)
-        return transients.average(x, keep, transients.similarity_weights(x, keep) if weighted else None)
-
-    done = jax.jit(jax.vmap(one))(jnp.asarray(data))
+    done = program(_mean, weighted, over=jax.vmap)(jnp.asarray(data))
     good = usable(data)
     counts = set(good.sum(axis=1)[good.any(axis=1)])
     factor = float(counts.pop()) ** -0.5 if len(counts) == 1 and not weighted else None
@@ -122,11 +125,16 @@ def average(fids: FIDs, *, weighted: bool) -> Done:
     return _joined(fids, done, rest, sizes, factor), words
 
 
+def _mean(x, weighted: bool):
+    keep = usable(x)
+    return transients.average(x, keep, transients.similarity_weights(x, keep) if weighted else None)
+
+
 def ecc(fids: FIDs, *, reference: FIDs | None) -> Done:
     """Klose's correction; without a reference the phase of the data's own water, as HLSVD finds it."""
     if reference is None:
         own = remove_peaks_all(np.asarray(fids.spectra), BandHLSVD(fids.sampling))[1]
-        return _each(fids, lambda s, r: eddy.klose(s, r, fids.sampling), own), "klose, its own water by HLSVD"
+        return _each(fids, eddy.klose, own), "klose, its own water by HLSVD"
     reference = squeezed(reference)
     check_reference(fids, reference, "--reference")
     n = fids.sampling.n_points
@@ -137,7 +145,7 @@ def ecc(fids: FIDs, *, reference: FIDs | None) -> Done:
     if len(stack) not in (1, len(fids.spectra)):
         raise ValueError(f"--reference: wanted 1 or {len(fids.spectra)} FIDs, found {len(stack)}")
     stack = np.broadcast_to(stack, fids.spectra.shape)
-    return _each(fids, lambda s, r: eddy.klose(s, r, fids.sampling), stack), "klose, with a reference"
+    return _each(fids, eddy.klose, stack), "klose, with a reference"
 
 
 def remove_water(fids: FIDs, *, window_ppm: tuple[float, float], components: int) -> Done:
@@ -150,18 +158,13 @@ def remove_water(fids: FIDs, *, window_ppm: tuple[float, float], components: int
 
 def phase(fids: FIDs, *, zero_deg: float, delay_ms: float) -> Done:
     """Zero- and first-order phase."""
-    turn = lambda s: phasing.phase(s, fids.sampling, zero=np.deg2rad(zero_deg), delay=1e-3 * delay_ms)  # noqa: E731
-    return _each(fids, turn), f"{zero_deg:g} degrees, {delay_ms:g} ms about {float(fids.sampling.ppm_ref):g} ppm"
+    done = _each(fids, phasing.phase, zero=float(np.deg2rad(zero_deg)), delay=1e-3 * delay_ms)
+    return done, f"{zero_deg:g} degrees, {delay_ms:g} ms about {float(fids.sampling.ppm_ref):g} ppm"
 
 
 def reference(fids: FIDs, *, peak: str) -> Done:
     """A peak to its chemical shift and phase zero in each FID that has it."""
-
-    def one(s):
-        found, there = phasing.find_peak(s, fids.sampling, peak)
-        return jnp.where(there, phasing.refer(s, fids.sampling, found, peak), s), there
-
-    done, there = jax.jit(jax.vmap(one))(jnp.asarray(fids.spectra))
+    done, there = program(phasing.refer_where_found, fids.sampling, peak, over=jax.vmap)(jnp.asarray(fids.spectra))
     out = FIDs(np.asarray(done).reshape(fids.data.shape), fids.sampling, fids.dims, fids.acquisition)
     count = f"in {int(there.sum())} of {len(there)} FIDs, not found in the others"
     return out, f"{peak} to {phasing.PEAKS[peak][0]:g} ppm, phase zero, {count}"
@@ -169,8 +172,8 @@ def reference(fids: FIDs, *, peak: str) -> Done:
 
 def apodise(fids: FIDs, *, lorentz_hz: float, gauss_hz: float) -> Done:
     """Lines broadened."""
-    wider = lambda s: filters.apodise(s, fids.sampling, lorentz_hz=lorentz_hz, gauss_hz=gauss_hz)  # noqa: E731
-    return _coloured(_each(fids, wider)), f"Lorentz {lorentz_hz:g} Hz, Gauss {gauss_hz:g} Hz"
+    done = _each(fids, filters.apodise, lorentz_hz=lorentz_hz, gauss_hz=gauss_hz)
+    return _coloured(done), f"Lorentz {lorentz_hz:g} Hz, Gauss {gauss_hz:g} Hz"
 
 
 def zero_fill(fids: FIDs, *, points: int) -> Done:
@@ -191,9 +194,10 @@ def interpolate(fids: FIDs, *, factor: int) -> Done:
 def align_edit(fids: FIDs, *, window_ppm: tuple[float, float]) -> Done:
     """Conditions onto the first."""
     data, _, sizes = _along(fids, EDIT)
-    run = lambda x: edited.align_subspectra(x, fids.sampling, window=window_ppm)[0]  # noqa: E731
-    done = jax.jit(lambda d: jax.lax.map(run, d))(jnp.asarray(data))
-    return _restored(fids, EDIT, done, sizes), f"least difference in {window_ppm[0]:g} to {window_ppm[1]:g} ppm"
+    run = program(edited.align_subspectra, fids.sampling, over=in_turn, window=window_ppm)
+    return _restored(
+        fids, EDIT, run(jnp.asarray(data))[0], sizes
+    ), f"least difference in {window_ppm[0]:g} to {window_ppm[1]:g} ppm"
 
 
 def _pair(fids: FIDs, dim: str):
@@ -217,7 +221,7 @@ def add(fids: FIDs, *, dim: str) -> Done:
 
 def denoise(fids: FIDs) -> Done:
     """Low rank over all FIDs; the noise before it (the first time) goes with the file."""
-    found = jax.jit(low_rank.denoise)(jnp.asarray(fids.spectra))
+    found = program(low_rank.denoise)(jnp.asarray(fids.spectra))
     sd, about = float(found.noise_sd), fids.acquisition
     if about.noise_sd is None:
         about = dataclasses.replace(about, noise_sd=sd)
@@ -240,8 +244,7 @@ def remove_lipid(fids: FIDs, *, mask: np.ndarray) -> Done:
     if fids.dims != SPACE:
         raise ValueError(f"data: wanted a grid (x, y, z), found {', '.join(fids.dims) or 'a single FID'}")
     inside = check_mask(mask, fids.data.shape[:3], "--mask")
-    run = jax.jit(lambda x: lipids.remove_lipids(x, jnp.asarray(inside), fids.sampling))
-    done, beta = run(jnp.asarray(fids.spectra))
+    done, beta = program(lipids.remove_lipids, inside, fids.sampling)(jnp.asarray(fids.spectra))
     out = FIDs(np.asarray(done).reshape(fids.data.shape), fids.sampling, fids.dims, fids.acquisition)
     return out, f"L2 projection on {int(inside.sum())} lipid voxels, beta {float(beta):.3g}"
 

@@ -128,6 +128,7 @@ def test_a_terminal_has_a_bar_with_the_time_that_remains(monkeypatch):
     os.close(master)
 
 
+@pytest.mark.slow
 def test_demo_recovers_what_it_simulated(command, tmp_path):
     code, stdout, _ = command("demo", "-o", tmp_path / "demo")
     assert code == 0 and (tmp_path / "demo" / "report.html").is_file()

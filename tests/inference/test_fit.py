@@ -82,6 +82,7 @@ def test_every_kind_of_model_fits(options):
     assert np.abs(np.asarray(result.amplitudes)[:, :2] / TRUTH[:2] - 1).mean() < 0.1
 
 
+@pytest.mark.slow
 def test_creatine_whose_ch2_the_water_suppression_weakened_is_recovered():
     _, fids = synthetic(2, snr=200, n=512)
     b = basis(512)

@@ -15,7 +15,9 @@ COUNT = 48
 NUTS = Nuts(warmup=150, draws=400, chains=2)
 
 
-@pytest.fixture(scope="module", params=[60.0, 8.0], ids=["strong", "weak"])
+@pytest.fixture(
+    scope="module", params=[pytest.param(60.0, id="strong", marks=pytest.mark.slow), pytest.param(8.0, id="weak")]
+)
 def fitted(request):
     """48 spectra; in the weak ones lactate is within its noise."""
     model, fids = synthetic(COUNT, snr=request.param, n=256, seed=11, shift=(0.5, 0.5), phase=(0.2, 0.2))

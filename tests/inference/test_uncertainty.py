@@ -81,6 +81,7 @@ def test_covariance_is_the_inverse_of_the_hessian():
     np.testing.assert_allclose(result.covariance[0], wanted, rtol=2e-3, atol=2e-3 * np.abs(wanted).max())
 
 
+@pytest.mark.slow
 def test_covariance_of_every_term_is_that_of_double_precision():
     """Own lines, macromolecules, their ratios and a spline: iterated in single precision on fewer points, reported as if in double on all."""
     model = brain(creatine_ch2=0.3)

@@ -67,6 +67,7 @@ def mrsjax(capfd, monkeypatch, tmp_path):
     jax.config.update("jax_compilation_cache_dir", None)
 
 
+@pytest.mark.slow
 def test_train_then_predict(tmp_path, mrsjax):
     """An ensemble of two, trained and used by the commands alone."""
     code, said = mrsjax("train", _config(tmp_path, members=2), "-o", tmp_path / "run")

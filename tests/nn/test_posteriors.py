@@ -79,6 +79,7 @@ def test_marginal_likelihood_is_the_integral_over_amplitudes():
     assert float(exact[1] - exact[0]) == pytest.approx(numeric(other) - numeric(start), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_weighted_draws_are_the_posterior(flow):
     """Against the posterior on a grid over the three parameters: means and standard deviations, of the amplitudes too."""
     network, s = flow.network.network, draw(4, noise=NOISE)
@@ -98,7 +99,7 @@ def test_weighted_draws_are_the_posterior(flow):
 
     mean, sd, amplitudes, deviations = (np.stack(x) for x in zip(*map(on_grid, s.data), strict=True))
     found = sample(flow.network, s.data, log_prior, draws=4000, key=jax.random.key(0))
-    assert np.asarray(found.efficiency).min() > 0.05
+    assert np.asarray(found.efficiency).min() > 0.03  # 120 draws: .09 standard deviations
     w, v = np.asarray(found.weights)[..., None], np.asarray(found.vectors)
     got = np.sum(w * v, axis=1)
     assert np.abs((got - mean) / sd).max() < 0.25

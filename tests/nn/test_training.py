@@ -114,6 +114,7 @@ def _curve(folder):
         return [(r["step"], r["loss"], r["validation"], r["gradient"]) for r in csv.DictReader(file)]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_curve(tmp_path):
     whole = _run(tmp_path / "whole", cache=tmp_path)
     assert whole.returncode == 0, whole.stderr[-2000:]

@@ -75,6 +75,19 @@ def test_raw_data_become_the_clean_spectrum_on_the_command_line(scan, tmp_path, 
     assert np.abs(after[water]).max() < 0.2 * np.abs(before[water]).max()
 
 
+def test_the_next_scan_of_the_same_kind_compiles_nothing(scan, caplog):
+    raw, water = scan
+    raw = FIDs(raw.data[:, :5], raw.sampling, raw.dims)  # none of them is bad: the same reasons, the same records
+    preprocess(raw, water=water)
+    jax.config.update("jax_log_compiles", True)
+    try:
+        other = preprocess(FIDs(2j * raw.data[:, ::-1], SAMPLING, raw.dims), water=water)
+    finally:
+        jax.config.update("jax_log_compiles", False)
+    assert np.isfinite(other.fids.data).all()
+    assert [r.getMessage() for r in caplog.records if "Finished XLA compilation" in r.getMessage()] == []
+
+
 def test_mistakes_are_one_sentence(scan):
     raw, water = scan
     short = Sampling(5e-4, 123.25e6, 256)
@@ -95,6 +108,7 @@ def test_one_transient_is_passed_on_with_a_note():
     assert next(r.method for r in done.records) == "Signal averaging" and np.isfinite(done.fids.data).all()
 
 
+@pytest.mark.slow
 def test_the_7t_example_agrees_with_its_shipped_spectrum(shared_data):
     folder = shared_data / "svs_7t_steam_raw"
     raw, water, ecc, shipped = (io.read(folder / f"{n}.nii.gz") for n in ("metab_raw", "wref_raw", "ecc", "metab"))

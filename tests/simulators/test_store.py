@@ -142,6 +142,7 @@ assert os.waitpid(run(killed), 0)[1] == 0
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moments_the_bytes_are_the_same(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(pathlib.Path(__file__).parents[2]), "JAX_PLATFORMS": "cpu"}
     seed = str(time.time_ns())  # other moments each time
