@@ -42,11 +42,16 @@ class Laplace(eqx.Module):
 
 
 class Nuts(eqx.Module):
-    """No-U-turn sampler (Hoffman and Gelman 2014; numpyro): `chains` of `draws` after `warmup`, for each spectrum."""
+    """No-U-turn sampler (Hoffman and Gelman 2014; numpyro): `chains` of `draws` after `warmup`, for each spectrum.
+
+    `target_accept`: of the warm-up's step size; larger means smaller steps and fewer divergences. `depth`: at most 2^depth - 1 gradients a draw.
+    """
 
     warmup: int = 200
     draws: int = 300
     chains: int = 2
+    target_accept: float = 0.8
+    depth: int = 7
 
 
 class Posterior(eqx.Module):
@@ -204,7 +209,13 @@ def _nuts(model: SignalModel, rows, method: Nuts):
             return potential(model, problem, at, mode + factor @ x)
 
         begin, step = hmc(potential_fn=energy, algo="NUTS")
-        state = begin(start, method.warmup, max_tree_depth=7, rng_key=jax.random.key(seed))
+        state = begin(
+            start,
+            method.warmup,
+            target_accept_prob=method.target_accept,
+            max_tree_depth=method.depth,
+            rng_key=jax.random.key(seed),
+        )
         state = jax.lax.fori_loop(0, method.warmup, lambda _, s: step(s), state)
 
         def draw(state, _):
