@@ -164,6 +164,7 @@ def test_the_factor_that_shims_fits_the_currents_of_a_spectrum(voxel):
     np.testing.assert_allclose(found.parameters["shim.current"][0], wanted, rtol=0.02)
 
 
+@pytest.mark.slow
 def test_spectral_objective_beats_least_squares_on_the_spectrum(voxel):
     base = shim(voxel, COILS)
     other = region(sinus(), Cuboid([0, 20, 5], [20, 20, 20]), COILS, points=6)

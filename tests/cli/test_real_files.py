@@ -5,6 +5,7 @@ import csv
 import pytest
 
 
+@pytest.mark.slow
 def test_measured_spectrum_has_concentrations_of_a_brain(shared_data, command, tmp_path):
     subject = shared_data / "svs_3t_philips_press35_12subjects" / "S01"
     basis = next((shared_data / "basis_3t_philips_press35").glob("*.BASIS"))

@@ -79,6 +79,7 @@ def test_from_a_map_to_currents_maps_and_a_page(files, scans, command, tmp_path)
     np.testing.assert_allclose([columns[c].sum() for c in ("before", "least_squares", "after")], 1.0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_measured_channels_and_the_peak_to_the_end(files, scans, command, tmp_path):
     """What was optimised on some points is reported on others, finer ones."""
     out = tmp_path / "done"

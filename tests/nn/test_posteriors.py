@@ -152,6 +152,7 @@ def small_network(**changes):
     return calibrate(small.spec(**changes), basis(small.N), sampling(small.N), small.simulator(), count=64)
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_its_members_and_trains_as_one():
     network = small_network()
     ensemble = Ensemble(network, basis(small.N), sampling(small.N), 3)
