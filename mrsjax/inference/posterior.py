@@ -47,11 +47,11 @@ class Nuts(eqx.Module):
     `target_accept`: of the warm-up's step size; larger means smaller steps and fewer divergences. `depth`: at most 2^depth - 1 gradients a draw.
     """
 
-    warmup: int = 200
-    draws: int = 300
+    warmup: int = 400
+    draws: int = 500
     chains: int = 2
-    target_accept: float = 0.8
-    depth: int = 7
+    target_accept: float = 0.95
+    depth: int = 8
 
 
 class Posterior(eqx.Module):

@@ -12,7 +12,7 @@ from mrsjax.inference.varpro import Problem, Tree
 from tests.inference.test_fit import TRUTH, synthetic
 
 COUNT = 48
-NUTS = Nuts(warmup=150, draws=400, chains=2)
+NUTS = Nuts(warmup=150, draws=400, chains=2, target_accept=0.8, depth=7)
 
 
 @pytest.fixture(
