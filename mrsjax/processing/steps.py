@@ -19,7 +19,7 @@ from mrsjax.processing.checks import COIL, DYNAMIC, EDIT, SPACE, check, check_ma
 from mrsjax.processing.hlsvd import BandHLSVD, remove_peaks_all
 from mrsjax.processing.noise import DROPPED, carried
 from mrsjax.processing.programs import in_turn, program
-from mrsjax.processing.stages import reference_means
+from mrsjax.processing.stages import mean_of, reference_means
 
 Done = tuple[FIDs, str]
 
@@ -126,8 +126,7 @@ def average(fids: FIDs, *, weighted: bool) -> Done:
 
 
 def _mean(x, weighted: bool):
-    keep = usable(x)
-    return transients.average(x, keep, transients.similarity_weights(x, keep) if weighted else None)
+    return mean_of(x, usable(x), weighted)
 
 
 def ecc(fids: FIDs, *, reference: FIDs | None) -> Done:

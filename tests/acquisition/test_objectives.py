@@ -84,6 +84,7 @@ def _objectives(voxel, bound):
     }
 
 
+@pytest.mark.slow
 def test_gradients_of_all_objectives_against_finite_differences(voxel, bound):
     rng = np.random.default_rng(3)
     scale = 1.0 / np.sqrt(np.asarray(voxel.weight @ voxel.maps**2))
@@ -144,6 +145,7 @@ def test_motion_meets_other_tissue_and_the_channels_stay(voxel):
     assert 2.8 < float(np.std(np.asarray(noisy) - place @ slope)) < 3.2
 
 
+@pytest.mark.slow
 def test_the_factor_that_shims_fits_the_currents_of_a_spectrum(voxel):
     """One term simulates, is fitted and shims: the currents of a detuned voxel from its spectrum, then their opposite restores the line."""
     scale = 1.0 / jnp.sqrt(voxel.weight @ voxel.maps**2)

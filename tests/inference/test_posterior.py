@@ -37,6 +37,7 @@ def pooled(draws):
     return draws.amplitudes.reshape(len(draws.amplitudes), -1, len(draws.names))
 
 
+@pytest.mark.slow
 def test_draws_are_non_negative_and_converged(sampled):
     r_hat, ess = sampled.diagnose(sampled.amplitudes)
     assert pooled(sampled).min() >= 0
@@ -47,6 +48,7 @@ def test_draws_are_non_negative_and_converged(sampled):
 @pytest.mark.parametrize(
     "fitted", [pytest.param(60.0, id="strong", marks=pytest.mark.slow)], indirect=True
 )  # the weak ones are not the Gaussian limit
+@pytest.mark.slow
 def test_strong_signals_have_the_cramer_rao_bound(fitted, sampled):
     result, laplace = fitted[2:]
     crlb = np.asarray(result.crlb)
@@ -60,6 +62,7 @@ def test_strong_signals_have_the_cramer_rao_bound(fitted, sampled):
     assert np.abs(away.mean(axis=0)).max() < 0.3
 
 
+@pytest.mark.slow
 def test_laplace_and_nuts_agree(fitted, sampled):
     result, laplace = fitted[2:]
     a, b = (np.quantile(pooled(x)[:4], (0.16, 0.5, 0.84), axis=1) for x in (laplace, sampled))

@@ -176,6 +176,7 @@ def test_stopped_between_its_files_it_resumes(recipe, tmp_path, monkeypatch, pla
     assert (tmp_path / "part" / "first.nii.gz").read_bytes() != b"half"
 
 
+@pytest.mark.slow
 def test_two_processes_with_two_devices_each_write_the_same_bytes(whole, tmp_path):
     with socket.socket() as s:
         s.bind(("localhost", 0))
