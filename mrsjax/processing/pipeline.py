@@ -116,7 +116,8 @@ def preprocess(
         combined = _combined(out, which, records)
     water_out = None
     if water is not None:
-        straight = program(eddy.klose, sampling)(*[jnp.asarray(means["water"])] * 2)
+        signal = jnp.asarray(means["water"])
+        straight = program(eddy.klose, sampling)(signal, signal)
         water_out = FIDs(np.asarray(straight), sampling, (), water.acquisition)
     return Preprocessed(
         out, water_out, tuple(records), tuple(notes), drift, selection, reasons, weights, combined=combined

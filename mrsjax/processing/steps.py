@@ -87,22 +87,15 @@ def align_transients(fids: FIDs, *, window_ppm: tuple[float, float], target: str
     """Spectral registration, or the fit of a peak."""
     data, _, sizes = _along(fids, DYNAMIC)
     if target in phasing.PEAKS:
-        run, words = program(_at_a_peak, fids.sampling, target, over=in_turn), f"fit of {target}"
+        run, words = program(align_to_peak, fids.sampling, target, over=in_turn), f"fit of {target}"
     else:
         goal, words = (
             Target(target),
             f"spectral registration to the {target}, {window_ppm[0]:g} to {window_ppm[1]:g} ppm",
         )
-        run = program(_aligned, fids.sampling, over=in_turn, target=goal, window=window_ppm, robust=robust)
-    return _restored(fids, DYNAMIC, run(jnp.asarray(data)), sizes), words + (", robust" if robust else "")
-
-
-def _at_a_peak(x, sampling, name: str):
-    return align_to_peak(x, sampling, name)[0]
-
-
-def _aligned(x, sampling, **options):
-    return align(x, sampling, **options)[0]
+        run = program(align, fids.sampling, over=in_turn, target=goal, window=window_ppm, robust=robust)
+    done, _ = run(jnp.asarray(data))
+    return _restored(fids, DYNAMIC, done, sizes), words + (", robust" if robust else "")
 
 
 def remove_outliers(fids: FIDs, *, z_limit: float) -> Done:
@@ -194,9 +187,8 @@ def align_edit(fids: FIDs, *, window_ppm: tuple[float, float]) -> Done:
     """Conditions onto the first."""
     data, _, sizes = _along(fids, EDIT)
     run = program(edited.align_subspectra, fids.sampling, over=in_turn, window=window_ppm)
-    return _restored(
-        fids, EDIT, run(jnp.asarray(data))[0], sizes
-    ), f"least difference in {window_ppm[0]:g} to {window_ppm[1]:g} ppm"
+    done, _ = run(jnp.asarray(data))
+    return _restored(fids, EDIT, done, sizes), f"least difference in {window_ppm[0]:g} to {window_ppm[1]:g} ppm"
 
 
 def _pair(fids: FIDs, dim: str):

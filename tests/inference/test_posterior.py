@@ -45,10 +45,8 @@ def test_draws_are_non_negative_and_converged(sampled):
     assert sampled.divergent.sum() <= 3
 
 
-@pytest.mark.parametrize(
-    "fitted", [pytest.param(60.0, id="strong", marks=pytest.mark.slow)], indirect=True
-)  # the weak ones are not the Gaussian limit
 @pytest.mark.slow
+@pytest.mark.parametrize("fitted", [60.0], indirect=True, ids=["strong"])  # the weak ones are not the Gaussian limit
 def test_strong_signals_have_the_cramer_rao_bound(fitted, sampled):
     result, laplace = fitted[2:]
     crlb = np.asarray(result.crlb)

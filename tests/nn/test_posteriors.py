@@ -17,7 +17,7 @@ from mrsjax.nn.spread import Ensemble, each, mixture, of_dropout, of_ensemble
 from tests.nn import small
 from tests.physics.examples import basis, sampling
 
-SETTINGS = Training(steps=400, batch=64, every=200, validation=64, learning_rate=4e-3, warmup=20, weight_decay=0.0)
+SETTINGS = Training(steps=600, batch=64, every=200, validation=64, learning_rate=4e-3, warmup=20, weight_decay=0.0)
 #: So much that a network of 32 units reaches its posteriors within seconds.
 NOISE = 20.0
 RANGES = np.array([[-4.0, 4.0], [1.0, 6.0], [-0.4, 0.4]])
@@ -99,7 +99,7 @@ def test_weighted_draws_are_the_posterior(flow):
 
     mean, sd, amplitudes, deviations = (np.stack(x) for x in zip(*map(on_grid, s.data), strict=True))
     found = sample(flow.network, s.data, log_prior, draws=4000, key=jax.random.key(0))
-    assert np.asarray(found.efficiency).min() > 0.03  # 120 draws: .09 standard deviations
+    assert np.asarray(found.efficiency).min() > 0.05
     w, v = np.asarray(found.weights)[..., None], np.asarray(found.vectors)
     got = np.sum(w * v, axis=1)
     assert np.abs((got - mean) / sd).max() < 0.25
