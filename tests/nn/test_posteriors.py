@@ -98,8 +98,9 @@ def test_weighted_draws_are_the_posterior(flow):
         return mean, jnp.sqrt(w @ (grid - mean) ** 2), found.noise * c, found.noise * deviation
 
     mean, sd, amplitudes, deviations = (np.stack(x) for x in zip(*map(on_grid, s.data), strict=True))
-    found = sample(flow.network, s.data, log_prior, draws=4000, key=jax.random.key(0))
-    assert np.asarray(found.efficiency).min() > 0.05
+    draws = 16000
+    found = sample(flow.network, s.data, log_prior, draws=draws, key=jax.random.key(0))
+    assert np.asarray(found.efficiency).min() * draws > 200  # effective draws: a mean is good to 0.07 of its deviation
     w, v = np.asarray(found.weights)[..., None], np.asarray(found.vectors)
     got = np.sum(w * v, axis=1)
     assert np.abs((got - mean) / sd).max() < 0.25
@@ -130,16 +131,18 @@ def test_draws_are_made_slot_by_slot(flow):
 
 
 def test_few_effective_draws_say_that_the_data_are_unlike(flow):
+    """A line of no metabolite among theirs. (The same line in the empty part of the window is hardly noticed: ROC 0.65 to 0.73 in four trainings.)"""
     usual = draw(24, noise=NOISE)
     t = np.arange(small.N) * 5e-4
-    odd = np.asarray(usual.data) + 300 * np.exp(2j * np.pi * 200 * t - 60 * t)
+    odd = np.asarray(usual.data) + 300 * np.exp(-2j * np.pi * 100 * t - 60 * t)
     effective = [
-        np.median(
+        np.asarray(
             sample(flow.network, jnp.asarray(x, jnp.complex64), log_prior, draws=400, key=jax.random.key(0)).efficiency
         )
         for x in (usual.data, odd)
     ]
-    assert effective[1] < 0.4 * effective[0], effective
+    assert np.median(effective[1]) < 0.1 * np.median(effective[0]), effective
+    assert np.mean(effective[1][:, None] < effective[0]) > 0.95
 
 
 def test_outputs_invert_the_map():
