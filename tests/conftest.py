@@ -7,9 +7,6 @@ import pathlib
 if importlib.metadata.version("jax").startswith("0.10."):
     os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
 
-# As the command line does (mrsjax.cli.entry): XLA's loader of cached programs writes errors that are none, on some processors.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import jax
 import pytest
 

@@ -71,7 +71,9 @@ def main():
             print(f"| {snr:.0f} | {strength} | {name} | {numbers(np.mean(draws.std(axis=1) / bound, axis=0))} | {inside:.1f} % | {r_hat.max():.3f} |"
                   f" {effective.min():.0f}, {np.median(effective):.0f} of {draws.shape[1]} | {spent:.0f} |")  # fmt: skip
         apart = np.abs(quantiles["laplace"] - quantiles["nuts"]) / bound
-        print(f"16, 50 and 84 % quantiles of the two apart by {apart.mean():.2f} bounds (mean over {given.count} spectra)")
+        print(
+            f"16, 50 and 84 % quantiles of the two apart by {apart.mean():.2f} bounds (mean over {given.count} spectra)"
+        )
 
 
 if __name__ == "__main__":
