@@ -26,7 +26,7 @@ import numpy as np
 
 #: Options of XLA. On a CPU the emitters of fused loops in jax 0.10 take twice as long to compile as the older ones (docs/model.md); in jax 0.12 there is no
 #: choice any more. LLVM's lower levels save a fifth of that time and cost a third of the speed.
-#: Products by several threads made fits that do not repeat, and one of twelve subjects crawl (docs/limits.md); one thread makes them the same at each call.
+#: Products by several threads round differently from call to call; by one, fits repeat.
 OPTIONS: dict[str, Any] = {"xla_cpu_multi_thread_eigen": False}
 if jax.__version_info__[:2] == (0, 10):
     OPTIONS["xla_cpu_use_fusion_emitters"] = False

@@ -65,7 +65,8 @@ def begin(tree: Tree, theta: Float[np.ndarray, "s p"], passive: Bool[np.ndarray,
     zeros, count = np.zeros((s, p), dtype), np.zeros(s, np.int32)
     parts: Any = infinite, np.zeros((s, m), dtype), passive.copy(), eye(m)
     parts = theta, Linear(*parts), zeros, eye(p), np.zeros((s, m, p), dtype)
-    parts = Point(*parts), theta.copy(), np.zeros(s, dtype), np.full(s, 1e-2, dtype), count, count.copy()
+    damping = np.full(s, varpro.LEAST_DAMPING, dtype)
+    parts = Point(*parts), theta.copy(), passive.copy(), np.zeros(s, dtype), damping, count, count.copy(), count.copy()
     return State(*parts)
 
 
@@ -74,7 +75,7 @@ def advance(model: SignalModel, problem: Problem, state: State, tolerance, limit
     """One step of each slot, and which are finished after it; these take the last step, which is too small to be evaluated."""
 
     def one(problem, state):
-        state = varpro.step(model, single(Tree(model)), problem, state)
+        state = varpro.step(model, single(Tree(model)), problem, state, tolerance)
         settled = varpro.settled(problem, state, tolerance)
         theta = jnp.where(settled & (limit > 1), state.next, state.at.theta)
         state = eqx.tree_at(lambda s: s.at.theta, state, theta)

@@ -160,3 +160,43 @@ def _nnls_jvp(primals, tangents):
     change = tangents[1] - tangents[0] @ c
     moved = differentiable_solve(gram, change, found & (c > 0))
     return (c, found), (moved, np.zeros(found.shape, jax.dtypes.float0))
+
+
+@jax.custom_jvp
+def boxed(
+    h: Float[Array, "p p"],
+    g: Float[Array, " p"],
+    x: Float[Array, " p"],
+    low: Float[Array, " p"],
+    high: Float[Array, " p"],
+) -> Float[Array, " p"]:
+    """About argmin_{low <= y <= high} g' (y - x) + (y - x)' h (y - x) / 2, h symmetric positive definite, from an x within the bounds.
+
+    Newton steps on the free part, each as far as the nearest bound, whose parameter then stays there (Nocedal and Wright 2006, 16.7): the quadratic never rises, and what ends on a bound
+    is on it exactly. A parameter that came to a bound is not let off again: the next step of the iteration around it does that. Differentiable in both modes by the implicit function
+    theorem on the parameters that are not at a bound.
+    """
+
+    def step(state):
+        y, slope, held, _ = state
+        full = solve(h, -slope, ~held)
+        bound = jnp.where(full > 0, high, low)
+        room = jnp.where(held | (full == 0), jnp.inf, (bound - y) / jnp.where(full == 0, 1.0, full))
+        part = jnp.minimum(jnp.min(room), 1.0)
+        hit = (room <= part) & (part < 1)
+        y = jnp.where(hit, bound, jnp.clip(y + part * full, low, high))
+        return y, g + h @ (y - x), held | hit, jnp.any(hit)
+
+    held = ((x <= low) & (g > 0)) | ((x >= high) & (g < 0))
+    return lax.while_loop(lambda state: state[3], step, (x, g, held, jnp.array(True)))[0]
+
+
+@boxed.defjvp
+def _boxed_jvp(primals, tangents):
+    h, g, x, low, high = primals
+    dh, dg, dx, of_low, of_high = tangents
+    y = boxed(h, g, x, low, high)
+    below, above = y <= low, y >= high
+    fixed = jnp.where(below, of_low, jnp.where(above, of_high, 0.0))
+    right = -(dg + dh @ (y - x) + h @ (fixed - dx))
+    return y, fixed + differentiable_solve(h, right, ~(below | above))

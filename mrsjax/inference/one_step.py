@@ -145,6 +145,6 @@ def _stepped(short: SignalModel, model: SignalModel, blocks, freedom: float, fid
         linear = Linear(cost + 0.5 * c @ (problem.precision @ c), c, passive, at.gram)
         point = Point(end, linear, jnp.zeros_like(end), at.information + jnp.diag(weight), at.cross)
         left = cost - foretold
-        return problem, State(point, end, left, jnp.zeros_like(left), zero + 1, zero), sd, excess
+        return problem, State(point, end, passive, left, jnp.zeros_like(left), zero + 1, zero, zero), sd, excess
 
     return jax.vmap(one)(fids, theta, known)

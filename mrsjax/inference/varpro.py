@@ -4,7 +4,8 @@ With the data z in units of the noise, the baseline's smoother H (physics.baseli
 
     cost(theta) = min_{c >= 0} |z - c A(theta)|_W^2 / 2 + c' P c / 2 + |(theta - mean) / sd|^2 / 2
 
-The Jacobian is Kaufman's: d(c A)/d theta at fixed c, projected off the active amplitudes and the baseline.
+The Jacobian is Kaufman's: d(c A)/d theta at fixed c, projected off the baseline. A step moves parameters and amplitudes together, none beyond its bounds (`linalg.boxed`); where it ends
+the amplitudes are solved exactly.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from mrsjax.core.parameters import field
-from mrsjax.inference.linalg import differentiable_solve, masked, nnls, schur
+from mrsjax.inference.linalg import boxed, nnls
 from mrsjax.physics.model import SignalModel
+
+#: Of the diagonal of the information. With less, steps that gain little oscillate for long before the damping is felt.
+LEAST_DAMPING = 1e-2
 
 
 class Problem(eqx.Module):
@@ -151,10 +155,12 @@ class State(eqx.Module):
 
     at: Point
     next: Float[Array, " p"]  # where the next step leads, exactly on the bounds where it ends there
+    passive: Bool[Array, " m"]  # amplitudes that are not expected to be zero there
     decrement: Float[Array, ""]  # predicted decrease of the cost by it
     damping: Float[Array, ""]
     iterations: Int[Array, ""]  # evaluations of the model
     rejected: Int[Array, ""]  # in a row
+    idle: Int[Array, ""]  # in a row: trials that changed the cost by less than the tolerance
 
 
 def rounding(problem: Problem, cost: Float[Array, ""]) -> Float[Array, ""]:
@@ -166,7 +172,8 @@ def rounding(problem: Problem, cost: Float[Array, ""]) -> Float[Array, ""]:
 def settled(problem: Problem, state: State, tolerance: Float[Array, ""]) -> Bool[Array, ""]:
     """The next step would lower chi^2 / 2 by less than `tolerance`, or than can be computed."""
     small = jnp.maximum(tolerance, rounding(problem, state.at.linear.cost))
-    return (jnp.abs(state.decrement) < small) & (state.damping < 0.02)  # a damped step says little of what is left
+    # a damped step says little of what is left, unless several have changed next to nothing
+    return (state.decrement < small) & ((state.damping < 2 * LEAST_DAMPING) | (state.idle > 2))
 
 
 def stuck(state: State) -> Bool[Array, ""]:
@@ -174,34 +181,47 @@ def stuck(state: State) -> Bool[Array, ""]:
     return state.rejected > 8
 
 
-def trial(tree: Tree, at: Point, damping: Float[Array, ""]) -> tuple[Float[Array, " p"], Float[Array, ""]]:
-    """Where a damped Gauss-Newton step on the free parameters leads, projected on the bounds, and the decrease of the cost that the quadratic model
-    foretells. Differentiable."""
-    kept = jnp.where(at.linear.passive[:, None], at.cross, 0.0)
-    curvature = schur(masked(at.linear.gram, at.linear.passive), kept, at.information)
-    outward = ((at.theta <= tree.lower) & (at.gradient > 0)) | ((at.theta >= tree.upper) & (at.gradient < 0))
-    damped = curvature + damping * jnp.diag(jnp.diagonal(curvature))
-    theta = jnp.clip(at.theta - differentiable_solve(damped, at.gradient, ~outward), tree.lower, tree.upper)
-    move = theta - at.theta
-    return theta, -(at.gradient @ move + 0.5 * move @ (curvature @ move))
+class Trial(NamedTuple):
+    """Where a step leads, which amplitudes are not zero there, and the decrease of the cost, as the quadratic model foretells."""
+
+    theta: Float[Array, " p"]
+    passive: Bool[Array, " m"]
+    decrement: Float[Array, ""]
 
 
-def step(model: SignalModel, tree: Tree, problem: Problem, state: State) -> State:
+def trial(tree: Tree, at: Point, damping: Float[Array, ""]) -> Trial:
+    """A damped Gauss-Newton step of parameters and amplitudes together, all within their bounds. Differentiable in theta."""
+    m, linear = len(at.linear.amplitudes), at.linear
+    h = jnp.block([[linear.gram, at.cross], [at.cross.T, at.information]])
+    away = linear.passive & (linear.amplitudes > 0)
+    x = jnp.concatenate([linear.amplitudes, at.theta])
+    low, high = (jnp.concatenate([jnp.full(m, c, x.dtype), b]) for c, b in ((0.0, tree.lower), (jnp.inf, tree.upper)))
+    slope = jnp.concatenate([jnp.zeros(m, x.dtype), at.gradient])
+    damped = h + damping * jnp.diag(jnp.concatenate([jnp.zeros(m, x.dtype), jnp.diagonal(at.information)]))
+    # amplitudes at zero are held there: the evaluation at the end decides anew
+    end = boxed(damped, slope.at[:m].set(jnp.where(away, 0.0, 1.0)), x, low, high)
+    move = end - x
+    return Trial(end[m:], end[:m] > 0, -(slope @ move + 0.5 * move @ (h @ move)))
+
+
+def step(model: SignalModel, tree: Tree, problem: Problem, state: State, tolerance: Float[Array, ""]) -> State:
     """One trial step, accepted when the cost falls; then where the next one leads."""
     at = state.at
-    new = point(model, tree, problem, state.next, at.linear.passive)
-    gain = (at.linear.cost - new.linear.cost) / jnp.maximum(state.decrement, jnp.finfo(state.decrement.dtype).tiny)
+    new = point(model, tree, problem, state.next, state.passive)
+    gained = at.linear.cost - new.linear.cost
+    gain = gained / jnp.maximum(state.decrement, jnp.finfo(state.decrement.dtype).tiny)
     # at the noise floor of the arithmetic any step is as good as another
-    fine = jnp.abs(state.decrement) < rounding(problem, at.linear.cost)
+    fine = state.decrement < rounding(problem, at.linear.cost)
     accept = jnp.isfinite(new.linear.cost) & ((gain > 1e-4) | fine)
     chosen = jax.tree.map(lambda n, o: jnp.where(accept, n, o), new, at)
     damping = jnp.where(
         accept, state.damping * jnp.maximum(0.1, 1 - (2 * jnp.clip(gain, 0.0, 1.0) - 1) ** 3), state.damping * 8.0
     )
-    damping = jnp.clip(damping, 1e-9, 1e9)
-    following, decrement = trial(tree, chosen, damping)
+    damping = jnp.clip(damping, LEAST_DAMPING, 1e9)
     rejected = jnp.where(accept, 0, state.rejected + 1)
-    return State(chosen, following, decrement, damping, state.iterations + 1, rejected)
+    following = trial(tree, chosen, damping)
+    idle = jnp.where(jnp.abs(gained) < tolerance, state.idle + 1, 0)
+    return State(chosen, *following, damping, state.iterations + 1, rejected, idle)
 
 
 def rows_of(tree) -> Complex[Array, "p k"]:

@@ -58,7 +58,6 @@ def refine(
     passive = jnp.ones(len(model.names), bool)
     for _ in range(steps):
         at = varpro.point(model, tree, given, theta, passive)
-        theta, _ = varpro.trial(tree, at, jnp.asarray(DAMPING, theta.dtype))
-        passive = at.linear.passive
+        theta, passive, _ = varpro.trial(tree, at, jnp.asarray(DAMPING, theta.dtype))
     values = tree.unravel(theta)
     return values, project(model, given, values)
