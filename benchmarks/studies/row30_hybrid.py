@@ -29,7 +29,7 @@ PREDICTED = (
 
 
 def projected(network, short, fids):
-    """Exact amplitudes at the network's parameters, by the short model; single precision, no bounds; slot by slot, as the fit works."""
+    """Exact amplitudes at the network's parameters, by the short model; single precision, no Cramer-Rao bounds; slot by slot, as the fit works."""
     return map_rows(bound(_projected, network, short), fids)
 
 
@@ -66,7 +66,7 @@ def score(networks, world, samples):
     values, encoding = cpu(lambda: encode(network, fids)[0], count)
     short, data = single(decimated(network.model)), np.asarray(samples.data, np.complex64)
     found, ms = cpu(lambda: projected(network, short, data), count)
-    rows.append(line("encoder, exact amplitudes, no bounds", found, ms))
+    rows.append(line("encoder, exact amplitudes, no Cramer-Rao bounds", found, ms))
     for name, of in (("shared parameters", model.coarse()), ("all parameters", model)):
         result, ms = cpu(lambda of=of: one_step(of, fids, values), count)
         rows.append(line(f"one step of {name} from the encoder", result.amplitudes, ms + encoding, result))
@@ -88,7 +88,7 @@ STUDY = Study(
             {"parameters": 1.0},
         )
     },
-    settings=Training(steps=2000, batch=128, every=500, validation=256, learning_rate=2e-3),
+    settings=Training(steps=20000, batch=128, every=2000, validation=256, learning_rate=2e-3),
     score=score,
     count=512,
 )

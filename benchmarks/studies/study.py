@@ -122,28 +122,29 @@ def learn(study: Study, name: str, world: World) -> tuple[Any, str]:
     )
 
 
-def run(study: Study) -> Iterator[str]:
-    """Trains and scores; the lines of the report as they are known."""
+def run(study: Study, seed: int = TEST_SEED) -> Iterator[str]:
+    """Trains, and scores on spectra of a seed; the lines of the report as they are known."""
     world = study.simulate()
     yield from (f"row {study.row}: {study.title}", f"published: {study.published}", f"here: {study.reduced}")
     networks = {}
     for name in study.learners:
         networks[name], line = learn(study, name, world)
         yield line
-    header, *body = study.score(networks, world, draw(world.simulator, study.count))
-    yield f"test: {study.count} spectra, seed {TEST_SEED}"
+    header, *body = study.score(networks, world, draw(world.simulator, study.count, seed))
+    yield f"test: {study.count} spectra, seed {seed}"
     yield from ("| " + " | ".join(header) + " |", "|" + "---|" * len(header))
     for row in body:
         yield "| " + " | ".join(x if isinstance(x, str) else f"{x:.3g}" for x in row) + " |"
 
 
 def main(study: Study) -> None:
-    """`python -m benchmarks.studies.NAME [--steps N] [--count N]`."""
+    """`python -m benchmarks.studies.NAME [--steps N] [--count N] [--seed N]`."""
     parser = argparse.ArgumentParser(description=study.title)
     parser.add_argument("--steps", type=int, default=study.settings.steps)
     parser.add_argument("--count", type=int, default=study.count)
+    parser.add_argument("--seed", type=int, default=TEST_SEED, help="of the test spectra")
     given = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     settings = dataclasses.replace(study.settings, steps=given.steps)
-    for line in run(study._replace(settings=settings, count=given.count)):
+    for line in run(study._replace(settings=settings, count=given.count), given.seed):
         print(line, flush=True)
