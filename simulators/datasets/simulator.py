@@ -63,7 +63,7 @@ class ArtificialData(eqx.Module):
 
     #: Spectra in a compiled block, and together in one pass of it (what a processor's cache holds).
     block = 256
-    together = 32
+    together = 64
 
     def __init__(
         self,
