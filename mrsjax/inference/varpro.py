@@ -160,7 +160,7 @@ class State(eqx.Module):
     damping: Float[Array, ""]
     iterations: Int[Array, ""]  # evaluations of the model
     rejected: Int[Array, ""]  # in a row
-    idle: Int[Array, ""]  # in a row: trials that changed the cost by less than the tolerance
+    idle: Int[Array, ""]  # in a row: trials that changed the cost by less than the tolerance, or than can be computed
 
 
 def rounding(problem: Problem, cost: Float[Array, ""]) -> Float[Array, ""]:
@@ -171,9 +171,9 @@ def rounding(problem: Problem, cost: Float[Array, ""]) -> Float[Array, ""]:
 
 def settled(problem: Problem, state: State, tolerance: Float[Array, ""]) -> Bool[Array, ""]:
     """The next step would lower chi^2 / 2 by less than `tolerance`, or than can be computed."""
-    small = jnp.maximum(tolerance, rounding(problem, state.at.linear.cost))
+    small = state.decrement < jnp.maximum(tolerance, rounding(problem, state.at.linear.cost))
     # a damped step says little of what is left, unless several have changed next to nothing
-    return (state.decrement < small) & ((state.damping < 2 * LEAST_DAMPING) | (state.idle > 2))
+    return small & ((state.damping < 2 * LEAST_DAMPING) | (state.idle > 2))
 
 
 def stuck(state: State) -> Bool[Array, ""]:
@@ -211,7 +211,8 @@ def step(model: SignalModel, tree: Tree, problem: Problem, state: State, toleran
     gained = at.linear.cost - new.linear.cost
     gain = gained / jnp.maximum(state.decrement, jnp.finfo(state.decrement.dtype).tiny)
     # at the noise floor of the arithmetic any step is as good as another
-    fine = state.decrement < rounding(problem, at.linear.cost)
+    floor = rounding(problem, at.linear.cost)
+    fine = state.decrement < floor
     accept = jnp.isfinite(new.linear.cost) & ((gain > 1e-4) | fine)
     chosen = jax.tree.map(lambda n, o: jnp.where(accept, n, o), new, at)
     damping = jnp.where(
@@ -220,7 +221,7 @@ def step(model: SignalModel, tree: Tree, problem: Problem, state: State, toleran
     damping = jnp.clip(damping, LEAST_DAMPING, 1e9)
     rejected = jnp.where(accept, 0, state.rejected + 1)
     following = trial(tree, chosen, damping)
-    idle = jnp.where(jnp.abs(gained) < tolerance, state.idle + 1, 0)
+    idle = jnp.where(jnp.abs(gained) < jnp.maximum(tolerance, floor), state.idle + 1, 0)
     return State(chosen, *following, damping, state.iterations + 1, rejected, idle)
 
 
