@@ -114,7 +114,7 @@ def rows(data: pathlib.Path) -> list[Row]:
             )
         )
         free = _model(good, sampling, (), Lorentz(start=0.3, upper=20.0) * FreeLine(start=4.0))
-        result = fit(free, bad[None])
+        result = fit(free, bad[None], max_iterations=300)
         width = float(jnp.sqrt(result.parameters["sample.gauss"][0])) / 2.3548
         out.append(
             Row(case, "line", _residual(free, result, bad), float(result.parameters["sample.lorentz"][0]), (width,), Status(int(result.status[0])).name)
