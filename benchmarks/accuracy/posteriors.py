@@ -42,6 +42,8 @@ def main():
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--warmup", type=int, default=Nuts().warmup)
     parser.add_argument("--draws", type=int, default=Nuts().draws)
+    parser.add_argument("--pilots", type=int, default=Nuts().pilots)
+    parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--accept", type=float, default=Nuts().target_accept)
     parser.add_argument("--depth", type=int, default=Nuts().depth)
     given = parser.parse_args()
@@ -49,8 +51,8 @@ def main():
     model, fids = spectrum(given.folder)
     result = fit(model, fids)
     laplace, quick = timed(lambda: posterior(model, fids, result, Laplace(), key=jax.random.key(1)))
-    method = Nuts(given.warmup, given.draws, target_accept=given.accept, depth=given.depth)
-    nuts, slow = timed(lambda: posterior(model, fids, result, method, key=jax.random.key(2)))
+    method = Nuts(given.warmup, given.draws, pilots=given.pilots, target_accept=given.accept, depth=given.depth)
+    nuts, slow = timed(lambda: posterior(model, fids, result, method, key=jax.random.key(given.seed)))
     (r_hat, ess), (r_theta, ess_theta) = nuts.diagnose(nuts.amplitudes), nuts.diagnose(nuts.theta)
     best, bound = np.asarray(result.amplitudes)[0], np.asarray(result.crlb)[0]
     a, b = (x.amplitudes.reshape(-1, len(best)) for x in (laplace, nuts))
@@ -58,7 +60,7 @@ def main():
     print(
         f"status {int(result.status[0])}, {nuts.theta.shape[-1]} parameters, {len(best)} amplitudes\n"
         f"laplace: {quick:.0f} s CPU with compilation, effective draws {laplace.weighted[0]:.0f} of {len(a)}\n"
-        f"nuts, {method.chains} chains of {method.warmup} + {method.draws}: {slow:.0f} s CPU with compilation; amplitudes: R-hat at most {r_hat.max():.3f}, effective draws"
+        f"nuts, {method.chains} chains of {method.warmup} + {method.draws} after {method.pilots} pilots: {slow:.0f} s CPU with compilation; amplitudes: R-hat at most {r_hat.max():.3f}, effective draws"
         f" at least {ess.min():.0f}, median {np.median(ess):.0f} of {len(b)}; parameters: {r_theta.max():.3f}, {ess_theta.min():.0f}; divergent {nuts.divergent[0]:.0f}\n"
         f"mixing worst: {', '.join(f'{nuts.names[i]} {r_hat[0, i]:.3f}' for i in worst)}\n"
     )

@@ -1,12 +1,8 @@
 """Posteriors of the classical model: Laplace's approximation and NUTS on one log density.
 
-With the data z in units of the noise, the baseline marginalised (W = 1 - H, `inference.varpro`) and the fit's priors,
-
-    log p(theta, c | z) = -|z - c A(theta)|_W^2 / 2 - c' P c / 2 - |(theta - mean) / sd|^2 / 2,    c >= 0, theta within its bounds
-
-Amplitudes are sampled, not maximised: their prior is flat on c >= 0 times the ratio priors. The sampler moves in x, where theta and c are smooth maps
-of u (`Coordinates`; the logarithm of the derivative is added to the density) and u = mode + L x whitens u with the
-Fisher information at the mode.
+The density is that of `inference.unbounded`. Amplitudes are sampled, not maximised: their prior is flat on c >= 0 times the ratio priors. The sampler moves in x, where
+u = centre + L x: first the mode and the Fisher information there, then after each pilot run the mean of its draws, and L stretched along the
+directions in which they are wider than the Gaussian (`stretch`): the shared line's widths and shape trade with each other along a ridge many of its standard deviations long.
 """
 
 from __future__ import annotations
@@ -21,11 +17,11 @@ from mrsjax.core.compilation import jit
 from mrsjax.core.parameters import to_rows
 from mrsjax.core.results import FitResult, Status
 from mrsjax.inference import batch
-from mrsjax.inference.implicit import cost
 from mrsjax.inference.linalg import solve
 from mrsjax.inference.shortening import decimation_is_seen
 from mrsjax.inference.summary import FitState
-from mrsjax.inference.varpro import Problem, Tree, rows_of, smooth, stacked
+from mrsjax.inference.unbounded import Coordinates, information, potential
+from mrsjax.inference.varpro import Problem, Tree
 from mrsjax.physics.decimation import decimated
 from mrsjax.physics.model import SignalModel
 
@@ -33,6 +29,8 @@ from mrsjax.physics.model import SignalModel
 MODE_STEPS = 20
 #: Error of chi^2 / 2 below which the short model (physics.decimation) stands for the whole.
 NEGLIGIBLE = 0.05
+#: Steps of warm-up and draws of a pilot run.
+PILOT = 100
 
 
 class Laplace(eqx.Module):
@@ -44,13 +42,15 @@ class Laplace(eqx.Module):
 class Nuts(eqx.Module):
     """No-U-turn sampler (Hoffman and Gelman 2014; numpyro): `chains` of `draws` after `warmup`, for each spectrum.
 
-    `target_accept`: of the warm-up's step size; larger means smaller steps and fewer divergences. `depth`: at most 2^depth - 1 gradients a draw.
+    `pilots`: runs of `PILOT` + `PILOT` before, which find its coordinates. `target_accept`: of the warm-up's step size; larger means smaller steps and fewer
+    divergences. `depth`: at most 2^depth - 1 gradients a draw.
     """
 
-    warmup: int = 400
-    draws: int = 500
+    warmup: int = 200
+    draws: int = 800
     chains: int = 2
-    target_accept: float = 0.95
+    pilots: int = 2
+    target_accept: float = 0.9
     depth: int = 8
 
 
@@ -85,80 +85,6 @@ class Posterior(eqx.Module):
             chains = np.moveaxis(quantity[sampled], 0, 2)  # (k, d, s, q)
             r_hat[sampled], ess[sampled] = split_gelman_rubin(chains), effective_sample_size(chains)
         return r_hat, ess
-
-
-class Coordinates(eqx.Module):
-    """The map between u, unbounded, and (theta, c).
-
-        x = lower + s (softplus(u) - softplus(u - a)),     a = (upper - lower) / s
-
-    for bounded parameters: a straight line where x is several s from both bounds, so that what is Gaussian there stays so. Amplitudes are c = s softplus(u).
-    """
-
-    lower: Float[Array, " p"]
-    upper: Float[Array, " p"]
-    spread: Float[Array, " p"]  # s of the parameters: about their standard deviations
-    scale: Float[Array, " m"]  # s of the amplitudes
-
-    def _parts(self):
-        bounded = jnp.isfinite(self.lower) & jnp.isfinite(self.upper)
-        low, width = jnp.where(bounded, self.lower, 0.0), jnp.where(bounded, self.upper - self.lower, 1.0)
-        return bounded, low, jnp.where(bounded, self.spread, 1.0), width / jnp.where(bounded, self.spread, 1.0)
-
-    def outward(self, u: Float[Array, " n"]) -> tuple[Float[Array, " p"], Float[Array, " m"]]:
-        """theta and c."""
-        bounded, low, s, a = self._parts()
-        v = u[: len(s)]
-        theta = jnp.where(bounded, low + s * (jax.nn.softplus(v) - jax.nn.softplus(v - a)), v)
-        return theta, self.scale * jax.nn.softplus(u[len(s) :])
-
-    def inward(self, theta: Float[Array, " p"], c: Float[Array, " m"]) -> Float[Array, " n"]:
-        """u, for a point moved off its bounds by 0.3 s (at most by a quarter of their distance) and amplitudes of at least 0.3 s."""
-        bounded, low, s, a = self._parts()
-        off = jnp.minimum(0.3, 0.25 * a)
-        x, y = jnp.clip((theta - low) / s, off, a - off), jnp.maximum(c / self.scale, 0.3)
-        v = x + jnp.log(-jnp.expm1(-x)) - jnp.log(-jnp.expm1(x - a))
-        return jnp.concatenate([jnp.where(bounded, v, theta), y + jnp.log(-jnp.expm1(-y))])
-
-    def slope(self, u: Float[Array, " n"]) -> Float[Array, " n"]:
-        """d(theta, c) / du."""
-        bounded, _, s, a = self._parts()
-        v = u[: len(s)]
-        inner = -s * jnp.expm1(-a) * jax.nn.sigmoid(v) * jax.nn.sigmoid(a - v)
-        return jnp.concatenate([jnp.where(bounded, inner, 1.0), self.scale * jax.nn.sigmoid(u[len(s) :])])
-
-    def log_slope(self, u: Float[Array, " n"]) -> Float[Array, ""]:
-        """log |d(theta, c) / du| up to a constant, without underflow."""
-        bounded, _, s, a = self._parts()
-        v = u[: len(s)]
-        inner = jax.nn.log_sigmoid(v) + jax.nn.log_sigmoid(a - v)
-        return jnp.sum(jnp.where(bounded, inner, 0.0)) + jnp.sum(jax.nn.log_sigmoid(u[len(s) :]))
-
-    def curvature(self, u: Float[Array, " n"]) -> Float[Array, " n"]:
-        """Second derivative of -log |slope|."""
-        bounded, _, s, a = self._parts()
-        v = u[: len(s)]
-        bend = lambda x: jax.nn.sigmoid(x) * jax.nn.sigmoid(-x)  # noqa: E731
-        return jnp.concatenate([jnp.where(bounded, bend(v) + bend(a - v), 0.0), bend(u[len(s) :])])
-
-
-def potential(model: SignalModel, problem: Problem, at: Coordinates, u: Float[Array, " n"]) -> Float[Array, ""]:
-    """-log p(u | z) up to a constant."""
-    return cost(model, problem, *at.outward(u)) - at.log_slope(u)
-
-
-def information(model: SignalModel, problem: Problem, at: Coordinates, u: Float[Array, " n"]) -> Float[Array, "n n"]:
-    """Gauss-Newton curvature of `potential`: the joint Fisher information of theta and c, priors and coordinates included."""
-    theta, c = at.outward(u)
-    p = theta.shape[0]
-    values = Tree(model).unravel(theta)
-    design, fids = model.design(values)
-    x = stacked(jnp.concatenate([rows_of(model.jacobian(values, c, fids)), design]))
-    px = smooth(model, problem, x)
-    fisher = x @ x.T - px @ px.T
-    fisher = fisher.at[:p, :p].add(jnp.diag(problem.weight)).at[p:, p:].add(problem.precision)
-    slope = at.slope(u)
-    return fisher * slope[:, None] * slope[None, :] + jnp.diag(at.curvature(u))
 
 
 @jit
@@ -204,9 +130,9 @@ def _evaluate(model: SignalModel, problems: Problem, places: Coordinates, mode, 
 def _nuts(model: SignalModel, rows, method: Nuts):
     from numpyro.infer.hmc import hmc
 
-    def one(problem, at, mode, factor, start, seed):
+    def one(problem, at, centre, factor, start, seed):
         def energy(x):
-            return potential(model, problem, at, mode + factor @ x)
+            return potential(model, problem, at, centre + factor @ x)
 
         begin, step = hmc(potential_fn=energy, algo="NUTS")
         state = begin(
@@ -220,11 +146,49 @@ def _nuts(model: SignalModel, rows, method: Nuts):
 
         def draw(state, _):
             state = step(state)
-            return state, (*at.outward(mode + factor @ state.z), state.diverging)
+            return state, (state.z, *at.outward(centre + factor @ state.z), state.diverging)
 
         return jax.lax.scan(draw, state, length=method.draws)[1]
 
     return jax.vmap(one)(*rows)
+
+
+def stretch(x: Float[np.ndarray, "s k d n"]) -> tuple[Float[np.ndarray, "s n"], Float[np.ndarray, "s n n"]]:
+    """Mean m and matrix S of better coordinates y, x = m + S y, for draws x of each spectrum that were meant to be standard normal.
+
+    S stretches along principal axes with more variance than so many independent normal draws show by chance, (1 + sqrt(n / draws))^2 (Marchenko and Pastur 1967); the rest is turned only.
+    """
+    flat = x.reshape(len(x), -1, x.shape[-1])
+    count, n = flat.shape[1:]
+    mean = flat.mean(axis=1)
+    centred = flat - mean[:, None]
+    variance, axes = np.linalg.eigh(np.swapaxes(centred, 1, 2) @ centred / (count - 1))
+    wide = np.where(variance > (1 + np.sqrt(n / count)) ** 2, variance, 1.0)
+    return mean, axes * np.sqrt(wide)[:, None, :]
+
+
+def _sampled(model: SignalModel, problems: Problem, places: Coordinates, mode, factor, method: Nuts, key: Array):
+    """theta and c of `method`'s draws, and which of them diverged; (s * chains, draws, ...)."""
+    chains, count, n = method.chains, len(mode) * method.chains, mode.shape[1]
+    repeated = lambda tree: jax.tree.map(lambda x: np.repeat(x, chains, axis=0), tree)  # noqa: E731
+    fixed = repeated((problems, places))
+    size = min(batch.slots(), count)  # a repeated chain would cost as much as another
+    # chains begin apart, as wide as the posterior
+    start = np.asarray(jax.random.normal(jax.random.fold_in(key, method.pilots), (count, n)))
+
+    def run(method, number):
+        seeds = np.asarray(jax.random.randint(jax.random.fold_in(key, number), (count,), 0, 2**31 - 1))
+        rows = *fixed, *repeated((mode, factor)), start, seeds
+        return batch.map_rows(lambda x: _nuts(model, x, method), rows, size=size)
+
+    pilot = Nuts(PILOT, PILOT, chains, 0, method.target_accept, method.depth)
+    for number in range(method.pilots):
+        x = run(pilot, number)[0]
+        mean, wider = stretch(x.reshape(-1, chains, PILOT, n))
+        ends = x[:, -1] - np.repeat(mean, chains, axis=0)
+        start = np.linalg.solve(np.repeat(wider, chains, axis=0), ends[:, :, None])[:, :, 0]
+        mode, factor = mode + (factor @ mean[:, :, None])[:, :, 0], factor @ wider
+    return run(method, method.pilots + 1)[1:]
 
 
 def posterior(
@@ -277,13 +241,7 @@ def posterior(
         w = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
         out.weighted[rows] = w.sum(axis=1) ** 2 / np.sum(w**2, axis=1)
     else:
-        first, second = jax.random.split(key)
-        repeated = jax.tree.map(lambda x: np.repeat(x, chains, axis=0), at)
-        count = len(rows) * chains
-        start = np.asarray(jax.random.normal(first, (count, p + m)))  # chains begin apart, as wide as the posterior
-        seeds = np.asarray(jax.random.randint(second, (count,), 0, 2**31 - 1))
-        size = min(batch.slots(), count)  # a repeated chain would cost as much as another
-        theta, c, diverging = batch.map_rows(lambda x: _nuts(model, x, method), (*repeated, start, seeds), size=size)
+        theta, c, diverging = _sampled(model, *at, method, key)
         out.divergent[rows] = diverging.reshape(len(rows), -1).sum(axis=1)
     shape = len(rows), chains, method.draws
     out.amplitudes[rows] = c.reshape(*shape, m) * np.asarray(unit)[:, :, None, None]

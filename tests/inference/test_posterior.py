@@ -7,7 +7,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from mrsjax.inference import fit
-from mrsjax.inference.posterior import Coordinates, Laplace, Nuts, Posterior, information, posterior, potential
+from mrsjax.inference.posterior import Laplace, Nuts, Posterior, posterior, stretch
+from mrsjax.inference.unbounded import Coordinates, information, potential
 from mrsjax.inference.varpro import Problem, Tree
 from tests.inference.test_fit import TRUTH, synthetic
 
@@ -132,3 +133,17 @@ def test_spectra_without_a_fit_have_no_draws():
     assert np.isnan(draws.amplitudes[0]).all() and np.isfinite(draws.amplitudes[1]).all()
     r_hat, ess = draws.diagnose(draws.amplitudes)
     assert np.isnan(r_hat).all() and np.isnan(ess[0]).all() and ess[1].min() > 100
+
+
+def test_wide_directions_are_stretched_and_the_others_kept():
+    """Draws that are 6 and 3 times too wide along two directions become standard normal; noise of few draws is not taken for width."""
+    rng = np.random.default_rng(2)
+    n, axes = 12, np.linalg.qr(rng.normal(size=(12, 12)))[0]
+    width = np.array([6.0, 3.0] + [1.0] * 10)
+    x = 5.0 + rng.normal(size=(1, 2, 60, n)) * width @ axes.T
+    mean, wider = stretch(x)
+    np.testing.assert_allclose(mean[0], x[0].reshape(-1, n).mean(axis=0))
+    of_wider = wider[0] @ wider[0].T  # covariance that y ~ N(0, 1) would give x
+    np.testing.assert_allclose(np.sqrt(np.linalg.eigvalsh(of_wider)[:-2]), 1.0, rtol=1e-12)
+    found = np.sqrt(np.diagonal(axes.T @ of_wider @ axes)[:2])
+    np.testing.assert_allclose(found, width[:2], rtol=0.2)
