@@ -47,14 +47,12 @@ plt.show()
 
 # %% [markdown]
 # ## Labels say what was added
-# Taking every added signal and the eddy phase back leaves the model's signal and the noise.
+# Taking every added signal off and the eddy phase back leaves the model's signal and the noise.
 
 # %%
 labels = jax.tree.map(lambda x: np.asarray(x[0]), batch.labels)
-rest = np.asarray(batch.data[0]) - labels["echo"]["signal"]
+rest = np.asarray(batch.data[0]) - sum(labels[n]["signal"] for n in ("baseline", "water", "lipids", "spurious", "echo"))
 rest = rest * np.exp(-1j * labels["eddy"]["phase"])
-for name in ("baseline", "water", "lipids", "spurious"):
-    rest = rest - labels[name]["signal"]
 at = jax.tree.map(lambda x: x[0], batch.truth)
 model = np.asarray(simulator.model.signal(at["values"], at["amplitudes"]))
 print(f"left: {np.std((rest - model).real):.4f}, noise: {labels['noise']:.4f}")

@@ -35,3 +35,11 @@ class Artefact(eqx.Module):
 
         A label holds what was drawn (with the unit in the docstring of the class) and, for what is added, "signal": data - signal undoes it.
         """
+
+    def passed(self, signal: Complex[Array, " n"], label: dict[str, Any]) -> Complex[Array, " n"]:
+        """What this step makes of a "signal" that an earlier one added, by this step's label.
+
+        Eddy currents and truncation do to it what they do to the data, so that data - signal undoes the earlier step also behind them. Transients, scatter and coils leave it as it was
+        added (it would become as large as the data): undo them first, by their labels, the last one first.
+        """
+        return signal

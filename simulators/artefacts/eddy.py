@@ -35,6 +35,9 @@ class EddyCurrents(Artefact):
         phase = 2 * math.pi * (a * tau) @ -jnp.expm1(-time / tau[:, None])
         return data * cis(phase), {"amplitude": a, "decay": tau, "phase": phase}
 
+    def passed(self, signal, label):
+        return signal * cis(label["phase"])
+
 
 def eddy_currents(
     sampling: Sampling,

@@ -67,9 +67,11 @@ class Truncation(Artefact):
 
     def __call__(self, data, scene, *, key):
         _, (fraction,) = draws(key, self.fraction)
-        n = data.shape[-1]
-        points = jnp.ceil(fraction * n)
-        return jnp.where(jnp.arange(n) < points, data, 0), {"points": points}
+        label = {"points": jnp.ceil(fraction * data.shape[-1])}
+        return self.passed(data, label), label
+
+    def passed(self, signal, label):
+        return jnp.where(jnp.arange(signal.shape[-1]) < label["points"], signal, 0)
 
 
 def truncation(sampling: Sampling, fraction: Distribution, *, name: str = "truncation") -> Truncation:

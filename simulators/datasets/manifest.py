@@ -12,7 +12,7 @@ import numpy as np
 
 from simulators.datasets.recipe import Recipe
 
-FORMAT = "mrsjax-artificial-3"
+FORMAT = "mrsjax-artificial-4"
 
 
 def _constants(simulator) -> str:

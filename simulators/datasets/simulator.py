@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -44,7 +46,8 @@ class ArtificialData(eqx.Module):
     - `data`: complex64 `(n,)`, or with the leading axes that artefacts make (coils, transients).
     - `truth["amplitudes"]` `(m,)`, as seen in the signal (with a relaxation also `truth["concentrations"]`, and the factors in `labels["relaxation"]`), in the order of `model.names`; `truth["values"]`: the model's whole parameter tree;
       `truth["fid"]` `(n,)`: the clean metabolite signal, with its shift, line and phase, without macromolecules, lipids, baseline, artefacts, noise.
-    - `labels["snr"]`, `labels["noise"]` (standard deviation of the real part of each point), and one entry an artefact by its name (see its class).
+    - `labels["snr"]`, `labels["noise"]` (standard deviation of the real part of each point), and one entry an artefact by its name (see its class); "signal" of what was added is
+      what of it is in `data` (`Artefact.passed`).
 
     **Raises:** `ValueError` when the population is for other amplitudes or for parameters that the model has not.
     """
@@ -124,8 +127,8 @@ class ArtificialData(eqx.Module):
         data = everything
         keys = jax.random.split(of_artefacts, max(len(self.artefacts) + len(self.after), 1))
         for artefact, k in zip(self.artefacts, keys, strict=False):
-            data, labels[artefact.name] = artefact(data, scene, key=k)
-            data = once(data)
+            data, label = artefact(data, scene, key=k)
+            data, labels = once(data), _passed(artefact, label, labels)
         mixing = None
         if self.coils is not None:
             data, mixing, labels["coils"] = self.coils(data, key=of_coils)
@@ -136,7 +139,8 @@ class ArtificialData(eqx.Module):
             data = once(data + sd * (white if mixing is None else correlated(white, mixing)))
             labels |= {"snr": snr, "noise": sd}
         for artefact, k in zip(self.after, keys[len(self.artefacts) :], strict=False):
-            data, labels[artefact.name] = once(artefact(data, scene, key=k))
+            data, label = once(artefact(data, scene, key=k))
+            labels = _passed(artefact, label, labels)
         return Sample(data, truth | {"amplitudes": amplitudes, "values": values, "fid": clean}, labels)
 
     @property
@@ -180,3 +184,10 @@ class ArtificialData(eqx.Module):
         model = self.model
         zero = values["phase"] | {"phase_zero": jnp.zeros_like(values["phase"]["phase_zero"])}
         return to_fid(model.phase(zero, model.sampling.frequency, model.pivot) * to_spectrum(fid))
+
+
+def _passed(artefact: Artefact, label: dict[str, Any], earlier: dict[str, Any]) -> dict[str, Any]:
+    """The labels so far with that of one more step, through which the signals that were added before it have gone."""
+    through = lambda x: x | {"signal": artefact.passed(x["signal"], label)}  # noqa: E731
+    moved = {k: through(x) if isinstance(x, dict) and "signal" in x else x for k, x in earlier.items()}
+    return moved | {artefact.name: label}
