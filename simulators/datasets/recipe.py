@@ -48,13 +48,14 @@ PARAMETERS = {
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """A checked recipe: `name`, one line of `summary`, `text` as read (what a manifest keeps), `simulator`, `basis` (single precision; the first condition's;
-    None: shims)."""
+    None: shims), `basis_file`: where that was read from (None: not from a file that the recipe names)."""
 
     name: str
     summary: str
     text: str
     simulator: ArtificialData | SpectroscopicImages | DistortedField
     basis: BasisSet | None = None
+    basis_file: Path | None = None
 
     @property
     def spectra(self) -> ArtificialData:
@@ -107,7 +108,8 @@ def parse(
     kind = found.choice("kind", KINDS) if found.has("kind") else KINDS["voxel"]
     with jax.enable_x64(True):  # constants are rounded once, whatever the session's precision
         simulator, first = single_precision(kind(found, basis, sampling))
-    return Recipe(found.text("name"), found.text("summary"), text, simulator, first)
+    file = None if basis is not None or first is None else _basis_file(found)
+    return Recipe(found.text("name"), found.text("summary"), text, simulator, first, file)
 
 
 def _voxel(found: Found, basis, sampling: Sampling | None) -> tuple[ArtificialData, BasisSet]:
@@ -186,9 +188,14 @@ def _bases(found: Found, given: BasisSet | Mapping[str, BasisSet] | None) -> dic
     if given is None and found.content.get("basis") == "mega-press":
         return edited_basis()
     if given is None:
-        name = found.text("basis")
-        given = default_basis() if name == "default" else read_basis(found.path("basis"))
+        file = _basis_file(found)
+        given = default_basis() if file is None else read_basis(file)
     return dict(given) if isinstance(given, Mapping) else {"": given}
+
+
+def _basis_file(found: Found) -> Path | None:
+    """The file or folder that a recipe's key "basis" names; `None`: a basis of the package."""
+    return None if found.text("basis") in ("default", "mega-press") else found.path("basis")
 
 
 def _values(found: Found, model: SignalModel) -> dict[str, dict[str, Distribution]]:

@@ -2,6 +2,7 @@
 
     DIR/manifest.json            recipe, seed, count, versions; written first, compared before anything is added
     DIR/recipe.yaml              the recipe as it was read
+    DIR/basis/NAME               a copy of the basis set, where the recipe names a file or a folder
     DIR/spectra.zarr/NAME/       arrays of leading axis `count`; one file a shard, chunks of a block (256 spectra, one world) inside it
     DIR/shards/000000.json       written last for each shard: SHA-256 of its files; without it the shard is made again
     DIR/first.nii.gz             the first spectra as NIfTI-MRS
@@ -24,19 +25,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from mrsjax.core import FIDs
-from mrsjax.core.data import Acquisition
-from mrsjax.io import write as write_nifti
 from simulators.datasets.blocks import blocks, kept, named_arrays
-from simulators.datasets.manifest import compare, manifest_of
+from simulators.datasets.first import write_first
+from simulators.datasets.manifest import compare, manifest_of, read_manifest
 from simulators.datasets.recipe import Recipe
 
-#: Samples written as NIfTI-MRS, fewer (but one) where they would pass `SHOWN_BYTES`.
-SHOWN, SHOWN_BYTES = 8, 64_000_000
 #: Bytes of a shard's samples, which are in memory at once, where the caller names no shard; of 256 MB the system's fresh pages cost more than the writing.
 SHARD_BYTES = 64_000_000
+#: Folder of the copy of a recipe's basis set.
+KEPT_BASIS = "basis"
 #: What an interruption can leave before there is a manifest.
-BEFORE_MANIFEST = {"shards", "recipe.yaml", "recipe.yaml.part", "manifest.json.part"}
+BEFORE_MANIFEST = {"shards", "recipe.yaml", "recipe.yaml.part", "manifest.json.part", KEPT_BASIS}
 
 
 def write(
@@ -91,7 +90,7 @@ def write(
             waiting.result()
     _together("written")
     if jax.process_index() == 0:
-        _show(recipe, folder, count)
+        write_first(recipe, folder / "first.nii.gz", open_arrays(folder))
     return folder
 
 
@@ -104,10 +103,10 @@ def open_arrays(folder: str | Path) -> dict[str, Any]:
 def verify(folder: str | Path) -> int:
     """Reads every file of a data set and compares its checksum; the number of shards.
 
-    **Raises:** `ValueError` naming the first shard that is missing or differs.
+    **Raises:** `ValueError` for a folder without a data set, or naming the first shard that is missing or differs.
     """
     folder = Path(folder)
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = read_manifest(folder)
     total = _shards(manifest["count"], manifest["shard"])
     for number in range(total):
         record = _record(folder, number)
@@ -150,6 +149,8 @@ def _claim(folder: Path, manifest: dict[str, Any], recipe: Recipe, layout) -> No
             if need > free:
                 raise ValueError(f"{folder}: {need / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free")
             _write_text(folder / "recipe.yaml", recipe.text)
+            if recipe.basis_file is not None:
+                _copy(recipe.basis_file, folder / KEPT_BASIS)
             _write_text(path, json.dumps(manifest, indent=1) + "\n")
         for left in folder.rglob("*.partial"):  # what Zarr was writing when it was killed
             left.unlink()
@@ -224,19 +225,6 @@ def _hashing(folder: Path, seen: dict[str, str]):
     return Hashing(LocalStore(folder))
 
 
-def _show(recipe: Recipe, folder: Path, count: int) -> None:
-    """The first samples as NIfTI-MRS."""
-    simulator = recipe.simulator
-    array = open_arrays(folder)["data"]
-    size = int(np.prod(array.shape[1:])) * 8
-    data = np.asarray(array[: min(SHOWN, count, max(1, SHOWN_BYTES // size))])
-    edges = getattr(simulator, "voxel_size", None)
-    affine = None if edges is None else np.diag([*edges, 1.0])
-    about = Acquisition(sequence=recipe.summary, source=f"mrsjax recipe {recipe.name}", affine=affine)
-    dims = ("DIM_USER_0" if simulator.dims else "DIM_DYN", *simulator.dims)
-    write_nifti(FIDs(data, simulator.sampling, dims, about), folder / "first.nii.gz")
-
-
 def _file(folder: Path, name: str, number: int, ndim: int) -> Path:
     return folder.joinpath("spectra.zarr", name, "c", str(number), *["0"] * (ndim - 1))
 
@@ -270,6 +258,15 @@ def _write_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def _copy(source: Path, folder: Path) -> None:
+    """A file or a folder into a folder."""
+    folder.mkdir(exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, folder / source.name, dirs_exist_ok=True)
+    else:
+        shutil.copy(source, folder)
 
 
 def _together(point: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Key
 
-from mrsjax.core import Sample
+from mrsjax.core import BasisSet, Sample, Sampling
+from mrsjax.io import read_basis
+from mrsjax.io.errors import FormatError
 from mrsjax.physics import SignalModel
+from simulators.datasets.manifest import GIVE, check_model, read_manifest
 from simulators.datasets.recipe import Recipe, recipe
-from simulators.datasets.store import open_arrays
+from simulators.datasets.store import KEPT_BASIS, open_arrays
 
 
 class Stored(eqx.Module):
@@ -34,16 +38,25 @@ class Stored(eqx.Module):
         return Stored(fids, truth, self.model)
 
 
-def stored(folder: str | Path) -> tuple[Recipe, Stored]:
+def stored(
+    folder: str | Path, *, basis: BasisSet | Mapping[str, BasisSet] | None = None, sampling: Sampling | None = None
+) -> tuple[Recipe, Stored]:
     """The recipe of a data set of single spectra, and its spectra with amplitudes and parameters.
 
-    **Raises:** `ValueError` for a folder without a data set, an unfinished one, and for images or shims.
+    `basis`, `sampling`: those that `recipe` was given when the set was written; a basis file that the recipe names is kept in the set.
+
+    **Raises:** `ValueError` for a folder without a data set, an unfinished one, one that was written with another basis or sampling, and for images or shims.
     """
     folder = Path(folder)
-    if not (folder / "manifest.json").is_file():
-        raise ValueError(f"{folder}: wanted a data set of mrsjax simulate, found none")
-    made = recipe(folder / "recipe.yaml")
+    found = read_manifest(folder)
+    if basis is None and (folder / KEPT_BASIS).is_dir():
+        basis = read_basis(next((folder / KEPT_BASIS).iterdir()))
+    try:
+        made = recipe(folder / "recipe.yaml", basis=basis, sampling=sampling)
+    except FormatError as error:  # the recipe's basis, which is not kept where another was given
+        raise ValueError(f"{error}; {GIVE}") from None
     model = made.spectra.model
+    check_model(folder, found, made)
     truth: dict[str, Any] = {}
     arrays = open_arrays(folder)
     fids = np.asarray(arrays["data"][:])

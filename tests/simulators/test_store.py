@@ -21,6 +21,7 @@ from mrsjax.cli.simulate import simulate
 from mrsjax.core import Sample, Sampling
 from mrsjax.io import read
 from simulators.datasets import open_arrays, store
+from simulators.datasets.first import SHOWN
 from simulators.datasets.recipe import Recipe, parse
 
 SMALL = """
@@ -155,14 +156,14 @@ def test_killed_at_any_moments_the_bytes_are_the_same(tmp_path):
     assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole"), f"seed {seed}, shards at each kill {kills}"
 
 
-@pytest.mark.parametrize("place", ["manifest_of", "_write_text", "_create_arrays", "write_nifti"])
+@pytest.mark.parametrize("place", ["manifest_of", "_write_text", "_create_arrays", "write_first"])
 def test_stopped_between_its_files_it_resumes(recipe, tmp_path, monkeypatch, place):
     whole = store.write(recipe, 20, tmp_path / "whole", seed=7, shard=256)
 
     def stopped(*given):
         if place == "_write_text" and given[0].name != "manifest.json":
             return plain(*given)
-        if place == "write_nifti":
+        if place == "write_first":
             given[1].write_bytes(b"half")
         raise KeyboardInterrupt
 
@@ -259,7 +260,7 @@ def test_another_basis_does_not_resume(recipe, tmp_path):
 
 def test_first_spectra_are_nifti_mrs(whole):
     shown = read(whole / "first.nii.gz")
-    data = open_arrays(whole)["data"][: store.SHOWN]
+    data = open_arrays(whole)["data"][:SHOWN]
     np.testing.assert_allclose(np.asarray(shown.spectra), data, rtol=1e-6)
     manifest = json.loads((whole / "manifest.json").read_text())
     assert float(shown.sampling.dwell_time) == pytest.approx(manifest["dwell_time_s"], rel=1e-6)

@@ -31,7 +31,7 @@ def _drawn(simulator, count: int):
 
 @pytest.mark.parametrize("name", ["r4", "brain"])
 def test_data_less_every_signal_are_the_disturbed_model_and_noise(name):
-    simulator = recipe(name).simulator
+    simulator = recipe(name).spectra
     sample = _drawn(simulator, 8)
     model = np.asarray(jax.vmap(simulator.model.signal)(sample.truth["values"], sample.truth["amplitudes"]))
     signals = [x["signal"] for x in sample.labels.values() if isinstance(x, dict) and "signal" in x]
