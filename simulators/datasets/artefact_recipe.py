@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from mrsjax.core import Sampling
@@ -10,39 +12,47 @@ from simulators import artefacts
 from simulators.artefacts import Artefact
 from simulators.datasets.schema import Found
 
-#: Artefact as recipes write it -> (its constructor, key -> what the key holds).
-ARTEFACTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, str]]] = {
+#: Readers of a key's value.
+Reader = Callable[[Found, str], Any]
+SIZE: Reader = partial(Found.prior, least=0)
+WIDTH: Reader = partial(Found.number, least=0)
+
+#: Artefact as recipes write it -> (its constructor, key -> what reads it); a key is required where the constructor has no default.
+ARTEFACTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, Reader]]] = {
     "baseline": (
         artefacts.spline_baseline,
-        {"strength": "prior", "range_ppm": "pair", "spacing_ppm": "number", "walk": "flag", "mean": "sequence", "name": "text"},
+        {
+            "strength": SIZE, "range_ppm": Found.pair, "spacing_ppm": partial(Found.number, above=0), "walk": Found.flag, "mean": Found.sequence,
+            "name": Found.text,
+        },
     ),
     "water": (
         artefacts.residual_water,
-        {"strength": "prior", "probability": "probability", "lines": "count", "spread_ppm": "number"},
+        {"strength": SIZE, "probability": Found.probability, "lines": Found.count, "spread_ppm": WIDTH},
     ),
-    "lipids": (artefacts.scalp_lipids, {"strength": "prior", "probability": "probability", "shift_sd_ppm": "number"}),
+    "lipids": (artefacts.scalp_lipids, {"strength": SIZE, "probability": Found.probability, "shift_sd_ppm": WIDTH}),
     "spurious": (
         artefacts.spurious_peaks,
-        {"strength": "prior", "probability": "probability", "peaks": "count", "range_ppm": "pair"},
+        {"strength": SIZE, "probability": Found.probability, "peaks": Found.count, "range_ppm": Found.pair},
     ),
     "echo": (
         artefacts.out_of_voxel_echo,
         {
-            "strength": "prior", "probability": "probability", "centre_ms": "pair", "width_ms": "pair", "range_ppm": "pair",
-            "chirp_hz_per_s": "number", "name": "text",
+            "strength": SIZE, "probability": Found.probability, "centre_ms": Found.pair, "width_ms": partial(Found.pair, above=0), "range_ppm": Found.pair,
+            "chirp_hz_per_s": WIDTH, "name": Found.text,
         },
     ),
-    "eddy": (artefacts.eddy_currents, {"amplitude_hz": "number", "decay_ms": "pair", "terms": "count"}),
+    "eddy": (artefacts.eddy_currents, {"amplitude_hz": WIDTH, "decay_ms": partial(Found.pair, above=0), "terms": Found.count}),
     "transients": (
         artefacts.transients,
         {
-            "count": "count", "drift_hz": "number", "walk_hz": "number", "jump_hz": "number", "jump_probability": "probability",
-            "phase_deg": "number", "motion_probability": "probability",
+            "count": Found.count, "drift_hz": WIDTH, "walk_hz": WIDTH, "jump_hz": WIDTH, "jump_probability": Found.probability,
+            "phase_deg": WIDTH, "motion_probability": Found.probability,
         },
     ),
-    "scatter": (artefacts.scatter, {"count": "count", "frequency_hz": "number", "phase_deg": "number", "conditions": "count"}),
-    "truncation": (artefacts.truncation, {"fraction": "prior"}),
-    "digitiser": (artefacts.digitiser, {"headroom": "prior", "bits": "count"}),
+    "scatter": (artefacts.scatter, {"count": Found.count, "frequency_hz": WIDTH, "phase_deg": WIDTH, "conditions": Found.count}),
+    "truncation": (artefacts.truncation, {"fraction": partial(Found.prior, above=0, most=1)}),
+    "digitiser": (artefacts.digitiser, {"headroom": partial(Found.prior, above=0), "bits": Found.count}),
 }  # fmt: skip
 
 
@@ -58,4 +68,10 @@ def made(kind: str, section: Found, sampling: Sampling) -> Artefact:
     """The artefact of a name, from its settings."""
     make, keys = ARTEFACTS[kind]
     section.allow(*keys)
-    return make(sampling, **{k: getattr(section, keys[k])(k) for k in section.content})
+    parameters = inspect.signature(make).parameters
+    section.need(*(k for k in keys if parameters[k].default is inspect.Parameter.empty))
+    settings = {k: keys[k](section, k) for k in section.content}
+    try:
+        return make(sampling, **settings)
+    except ValueError as error:  # settings that do not fit each other
+        raise ValueError(f"{section.place}: {error}") from None

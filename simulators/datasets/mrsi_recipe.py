@@ -57,15 +57,15 @@ def spectroscopic_images(
         found.section("coils").allow("count")
         height = slab / shape[2] * field_of_view[2] / field_of_view[0]
         coils = loop_sensitivities((*shape[:2], slab), found.section("coils").count("count"), height=height)
-    radius = amplitudes.pair("lesion_radius") if amplitudes.has("lesion_radius") else (0.06, 0.3)
+    radius = amplitudes.pair("lesion_radius", above=0) if amplitudes.has("lesion_radius") else (0.06, 0.3)
     return SpectroscopicImages(
         model=model, population=population, contrast=jnp.asarray(contrast), anatomy=_anatomy(found.section("anatomy"), shape, field_of_view),
         encoding=_encoding(found.section("encoding")), relaxation=weights,
         water=artefact("water", found.section("water"), sampling) if found.has("water") else None,
         lipids=artefact("lipids", found.section("lipids"), sampling) if found.has("lipids") else None,
-        sensitivity=coils, variation=amplitudes.prior("variation") if amplitudes.has("variation") else fixed(0.0),
+        sensitivity=coils, variation=amplitudes.prior("variation", least=0) if amplitudes.has("variation") else fixed(0.0),
         residual=field.prior("residual_hz", shape=(9,)) if field.has("residual_hz") else fixed(np.zeros(9)),
-        slab_centre=centre, correlation=uniform(0.0, 0.4), snr=found.prior("snr", positive=True) if found.has("snr") else None,
+        slab_centre=centre, correlation=uniform(0.0, 0.4), snr=found.prior("snr", above=0) if found.has("snr") else None,
         lesion=amplitudes.probability("lesion_probability") if amplitudes.has("lesion_probability") else 0.0,
         lesion_radius=radius, probe=height_probe(sampling, reference_ppm(found, basis)), terms=jnp.asarray(b0.shim_terms(shape, field_of_view)), field_of_view=field_of_view, slab=slab,
     )  # fmt: skip
@@ -91,7 +91,7 @@ def relaxation_of(found: Found, names: tuple[str, ...], sampling: Sampling, shar
     """The section "relaxation": `te_ms`, `tr_ms`, `spread`; the field from the central frequency."""
     found.allow("te_ms", "tr_ms", "spread")
     te, tr = (1e-3 * found.number(k, above=0) for k in ("te_ms", "tr_ms"))
-    spread = found.number("spread", above=-1e-9) if found.has("spread") else 0.0
+    spread = found.number("spread", least=0) if found.has("spread") else 0.0
     tesla = float(sampling.central_frequency) / GYROMAGNETIC_RATIO["1H"]
     try:
         return relaxation(names, share, field_strength=tesla, echo_time=te, repetition_time=tr, spread=spread)
@@ -104,7 +104,7 @@ def _grid(found: Found):
     shape = found.counts("points", 3)
     if any(n % 2 for n in shape):
         raise found.error("points", "wanted even numbers")
-    field_of_view: Any = found.numbers("field_of_view_mm", 3)
+    field_of_view: Any = found.numbers("field_of_view_mm", 3, above=0)
     centre = found.prior("slab_centre_mm") if found.has("slab_centre_mm") else fixed(0.0)
     return field_of_view, shape, found.count("slab_points"), centre
 
@@ -117,7 +117,7 @@ def _population(found: Found, model, values) -> tuple[Population, np.ndarray]:
     brain.allow("condition", "age", "between")
     options: dict[str, Any] = {k: brain.text(k) for k in ("condition", "age") if brain.has(k)}
     if brain.has("between"):
-        options["between"] = brain.number("between", above=-1e-9)
+        options["between"] = brain.number("between", least=0)
     lesion: dict[str, Any] = options | ({"condition": found.text("lesion")} if found.has("lesion") else {})
     try:
         grey, white, sick = (

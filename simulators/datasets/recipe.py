@@ -31,7 +31,7 @@ from simulators.datasets.shimming import DistortedField
 from simulators.datasets.signal import generating_model, single_precision
 from simulators.datasets.simulator import ArtificialData
 from simulators.tissue import Population, concentrations, ranges
-from simulators.tissue.priors import log_normal, squared_uniform, uniform
+from simulators.tissue.priors import ends, fixed, log_normal, squared_uniform, uniform
 
 #: Parameter of the model as recipes write it -> (parameter, factor to its unit).
 PARAMETERS = {
@@ -119,8 +119,10 @@ def _voxel(found: Found, basis, sampling: Sampling | None) -> tuple[ArtificialDa
     sampling = sampling or _sampling(found.section("sampling"))
     first, *others = _bases(found, basis).values()
     amplitudes = found.section("amplitudes")
-    groups = found.section("parameters").content.values()
-    own = any("own_shift_hz" in tree or "own_lorentz_hz" in tree for tree in groups)
+    parameters = found.section("parameters")
+    own = any(
+        parameters.section(group).has(k) for group in parameters.content for k in ("own_shift_hz", "own_lorentz_hz")
+    )
     model = generating_model(
         first, sampling, macromolecules=amplitudes.has("macromolecules"), lipids=amplitudes.has("lipids"), own_lines=own
     )
@@ -138,7 +140,7 @@ def _voxel(found: Found, basis, sampling: Sampling | None) -> tuple[ArtificialDa
         model,
         Population(model.names, priors, _values(found, model), correlation),
         tuple(artefact(entry, sampling) for entry in found.items("artefacts")),
-        snr=found.prior("snr", positive=True) if found.has("snr") else None,
+        snr=found.prior("snr", above=0) if found.has("snr") else None,
         reference_ppm=reference_ppm(found, first),
         coils=coils,
         after=tuple(artefact(entry, sampling) for entry in found.items("after")),
@@ -215,7 +217,15 @@ def _values(found: Found, model: SignalModel) -> dict[str, dict[str, Distributio
                 low, high = section.low_and_high(key)
                 values[group][parameter] = squared_uniform(low, high)
             else:
-                values[group][parameter] = section.prior(key, scale=factor, shape=shape)
+                least = 0.0 if parameter == "lorentz" else -math.inf
+                values[group][parameter] = section.prior(key, scale=factor, shape=shape, least=least)
+        if "own_lorentz" in values[group]:
+            shared = values[group].get("lorentz", fixed(known[group]["lorentz"].start))
+            if ends(values[group]["own_lorentz"])[0] + ends(shared)[0] < 0:
+                raise section.error(
+                    "own_lorentz_hz",
+                    f"wanted a prior of {0 - ends(shared)[0]:g} or more (what lorentz_hz has at the least)",
+                )
     return values
 
 
@@ -233,8 +243,10 @@ def _amplitudes(found: Found, model: SignalModel) -> tuple[Distribution, np.ndar
         options: dict[str, Any] = {k: section.text(k) for k in ("condition", "age") if section.has(k)}
         if section.has("grey_white_csf"):
             options["fractions"] = fractions = section.numbers("grey_white_csf", 3)
+            if not fractions[0] + fractions[1] > 0:
+                raise section.error("grey_white_csf", "wanted some grey or white matter")
         if section.has("between"):
-            options["between"] = section.number("between", above=-1e-9)
+            options["between"] = section.number("between", least=0)
         try:
             levels = concentrations.brain(names, **options)
         except ValueError as error:
@@ -254,6 +266,8 @@ def _amplitudes(found: Found, model: SignalModel) -> tuple[Distribution, np.ndar
         first, second = ([table[canonical(n)][end] for n in names] for end in (0, 1))
     for group in model.groups[1:]:
         _, (one, two) = found.two_numbers(group.name, kind)
+        if one < 0:
+            raise found.error(group.name, "wanted no negative number")
         first += [one] * len(group.names)
         second += [two] * len(group.names)
     make = log_normal if kind == "log_normal" else uniform
@@ -267,10 +281,10 @@ def _ranges(found: Found, known: set[str]) -> dict[str, tuple[float, float]]:
     """
     out: dict[str, tuple[float, float]] = {}
     for key in found.content:
-        name = canonical(key)
+        name = canonical(str(key))
         if name not in known:
             raise found.error(key, f"wanted a metabolite of the table or the basis ({', '.join(sorted(known))})")
         if name in out:
             raise found.error(key, f"wanted one range of {name}")
-        out[name] = found.pair(key)
+        out[name] = found.pair(key, least=0)
     return out

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import Distribution
 
@@ -48,9 +47,13 @@ class Found:
     def has(self, key: str) -> bool:
         return key in self.content
 
+    def need(self, *keys: str) -> None:
+        """Refuses that one of these keys is missing."""
+        if missing := [k for k in keys if k not in self.content]:
+            raise ValueError(f"{self.place}: no key {missing[0]!r}")
+
     def _get(self, key: str) -> Any:
-        if key not in self.content:
-            raise ValueError(f"{self.place}: no key {key!r}")
+        self.need(key)
         return self.content[key]
 
     def section(self, key: str) -> Found:
@@ -83,10 +86,10 @@ class Found:
             raise self.error(key, "wanted true or false")
         return value
 
-    def number(self, key: str, *, above: float = -math.inf) -> float:
+    def number(self, key: str, *, above: float = -math.inf, least: float = -math.inf) -> float:
         value = self._get(key)
-        if not _is_number(value) or not value > above:
-            raise self.error(key, "wanted a number" + (f" above {above:g}" if above > -math.inf else ""))
+        if not _is_number(value) or not above < value or not least <= value:
+            raise self.error(key, "wanted a number" + _bounds(above, least))
         return float(value)
 
     def probability(self, key: str) -> float:
@@ -115,10 +118,11 @@ class Found:
             raise self.error(key, "wanted a list of whole numbers")
         return tuple(value)
 
-    def pair(self, key: str) -> tuple[float, float]:
+    def pair(self, key: str, *, above: float = -math.inf, least: float = -math.inf) -> tuple[float, float]:
         value = self._get(key)
-        if not (isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and value[0] <= value[1]):
-            raise self.error(key, "wanted [low, high]")
+        good = isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and value[0] <= value[1]
+        if not good or not above < value[0] or not least <= value[0]:
+            raise self.error(key, "wanted [low, high]" + _bounds(above, least))
         return float(value[0]), float(value[1])
 
     def low_and_high(self, key: str) -> tuple[float, float]:
@@ -129,10 +133,11 @@ class Found:
             raise self.error(key, "wanted no negative number")
         return float(low), float(high)
 
-    def numbers(self, key: str, count: int) -> tuple[Any, ...]:
+    def numbers(self, key: str, count: int, *, above: float = -math.inf) -> tuple[Any, ...]:
         value = self._get(key)
-        if not (isinstance(value, list) and len(value) == count and all(map(_is_number, value))):
-            raise self.error(key, f"wanted {count} numbers")
+        good = isinstance(value, list) and len(value) == count and all(map(_is_number, value))
+        if not good or not all(above < x for x in value):
+            raise self.error(key, f"wanted {count} numbers" + _bounds(above))
         return tuple(float(x) for x in value)
 
     def sequence(self, key: str) -> tuple[float, ...]:
@@ -147,14 +152,15 @@ class Found:
         return np.array([section.number(n, above=0) if section.has(n) else 1.0 for n in names])
 
     def choice(self, key: str, options: Mapping[str, T]) -> T:
-        if self._get(key) not in options:
+        value = self._get(key)
+        if not isinstance(value, str) or value not in options:
             raise self.error(key, f"wanted one of {', '.join(options)}")
-        return options[self.content[key]]
+        return options[value]
 
     def prior(
-        self, key: str, *, scale: float = 1.0, shape: tuple[int, ...] = (), positive: bool = False
-    ) -> Distribution:
-        """A number (fixed) or one of `PRIORS`, times `scale`, independently repeated over `shape`; `positive`: nothing else is ever drawn."""
+        self, key: str, *, scale: float = 1.0, shape: tuple[int, ...] = (), above: float = -math.inf, least: float = -math.inf, most: float = math.inf
+    ) -> Distribution:  # fmt: skip
+        """A number (fixed) or one of `PRIORS`, times `scale`, independently repeated over `shape`; nothing outside the bounds (before `scale`) is ever drawn."""
         value = self._get(key)
         repeat = lambda x: np.broadcast_to(np.float64(x), shape)  # noqa: E731
         if _is_number(value):
@@ -162,8 +168,9 @@ class Found:
         else:
             kind, (first, second) = self.two_numbers(key, *PRIORS)
             made = PRIORS[kind][0](repeat(first * scale), repeat(second if kind == "log_normal" else second * scale))
-        if positive and not np.all(np.asarray(priors.draw(made, jnp.zeros(shape, jnp.float32))) > 0):
-            raise self.error(key, "wanted a prior of positive numbers")
+        low, high = priors.ends(made)
+        if not above * scale < low or not least * scale <= low or not high <= most * scale:
+            raise self.error(key, "wanted a prior of numbers" + _bounds(above, least, most))
         return made
 
     def two_numbers(self, key: str, *kinds: str) -> tuple[str, tuple[float, float]]:
@@ -179,6 +186,12 @@ class Found:
         if kind.startswith("log") and not numbers[0] > 0:
             raise self.error(key, f"wanted {kind}: {wanted}")
         return kind, (numbers[0], numbers[1])
+
+
+def _bounds(above: float, least: float = -math.inf, most: float = math.inf) -> str:
+    """In words."""
+    words = ((above > -math.inf, f" above {above:g}"), (least > -math.inf, f" of {least:g} or more"), (most < math.inf, f" up to {most:g}"))  # fmt: skip
+    return "".join(word for there, word in words if there)
 
 
 def _is_number(value: Any) -> bool:

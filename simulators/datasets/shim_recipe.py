@@ -33,7 +33,7 @@ def distorted_field(found: Found, sampling: Sampling) -> DistortedField:
     """The simulator of a recipe."""
     names = found.content.get("channels")
     known = harmonic_names(3)
-    if not (isinstance(names, list) and names and set(names) <= set(known) and len(set(names)) == len(names)):
+    if not (isinstance(names, list) and names and all(n in known for n in names) and len(set(names)) == len(names)):
         raise found.error("channels", f"wanted a list of some of {', '.join(known)}")
     place, weight = _object(found.section("object"))
     rest = tuple(n for n in known if n not in names)
@@ -47,10 +47,10 @@ def distorted_field(found: Found, sampling: Sampling) -> DistortedField:
         others=single(channels(rest, place, weight) if rest else np.zeros((len(weight), 0))),
         distortion=field.prior("distortion_hz", shape=(count,)),
         other=field.prior("others_hz", shape=(len(rest),)),
-        lorentz=found.prior("lorentz_hz"),
+        lorentz=found.prior("lorentz_hz", least=0),
         drift=found.prior("drift_hz", shape=(count + 1,)),
         phase=found.prior("phase_deg", scale=math.pi / 180, shape=(count + 1,)),
-        snr=found.prior("snr", positive=True),
+        snr=found.prior("snr", above=0),
         probe=field.number("probe_hz"),
     )
 
@@ -62,6 +62,6 @@ def _object(found: Found):
             f"{found.place}: wanted one of cylinder_mm, box_mm, found {', '.join(found.content) or 'none'}"
         )
     if found.has("cylinder_mm"):
-        return tube(radius=(size := found.numbers("cylinder_mm", 2))[0], length=size[1])
-    size: Any = found.numbers("box_mm", 3)
+        return tube(radius=(size := found.numbers("cylinder_mm", 2, above=0))[0], length=size[1])
+    size: Any = found.numbers("box_mm", 3, above=0)
     return box(size)

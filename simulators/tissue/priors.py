@@ -57,6 +57,12 @@ def draw(prior: Distribution, deviates: Float[Array, "..."]) -> Float[Array, "..
     return prior.icdf(jnp.clip(deviates, EDGE, 1 - EDGE))
 
 
+def ends(prior: Distribution) -> tuple[float, float]:
+    """The smallest and the largest value that is drawn, over all elements."""
+    low, high = (np.asarray(draw(prior, jnp.full(prior.batch_shape, u, jnp.float32))) for u in (0.0, 1.0))
+    return float(low.min()), float(high.max())
+
+
 @singledispatch
 def widened(prior: Distribution, factor: ArrayLike) -> Distribution:
     """The same prior about the same centre, `factor` times as wide.

@@ -220,8 +220,8 @@ def test_a_chain_of_receiver_and_transients_is_the_direct_sum_of_its_labels():
         ("gauss_hz: {uniform: [0, 5]}", "gauss_hz: {normal: [3, 1]}", "gauss_hz: wanted one of uniform"),
         ("gauss_hz: {uniform: [0, 5]}", "gauss_hz: {uniform: [-5, 5]}", "gauss_hz: wanted no negative number"),
         ("- baseline: {strength: 0.02}", "- water: {strength: 1, probability: 85}", "water: probability: wanted a number from 0 to 1, found 85"),
-        ("snr: {log_uniform: [10, 200]}", "snr: 0", "small: snr: wanted a prior of positive numbers, found 0"),
-        ("snr: {log_uniform: [10, 200]}", "snr: {normal: [10, 5]}", "small: snr: wanted a prior of positive numbers"),
+        ("snr: {log_uniform: [10, 200]}", "snr: 0", "small: snr: wanted a prior of numbers above 0, found 0"),
+        ("snr: {log_uniform: [10, 200]}", "snr: {normal: [10, 5]}", "small: snr: wanted a prior of numbers above 0"),
     ],
 )  # fmt: skip
 def test_errors_name_the_place(old, new, message):
