@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Complex, Float, Key
+from jaxtyping import Array, ArrayLike, Complex, Float, Key
 from numpyro.distributions import Distribution
 
 from mrsjax.core import Sampling, cis, exponentials
@@ -51,14 +51,19 @@ class Lines(Artefact):
         key, drawn = draws(key, self.strength, self.weight, self.ppm, self.lorentz, self.gauss, self.phase)
         strength, weight, ppm, lorentz, gauss, phase = drawn
         present = happens(key, self.probability)
-        s = scene.sampling
-        frequency = s.to_hz(ppm).astype(jnp.float32) + (scene.shift if self.follows else 0.0)
         size = present * strength * scene.area * weight * cis(phase)
-        waves = exponentials(lax.complex(-math.pi * lorentz, 2 * math.pi * frequency), s.dwell_time, s.n_points)
-        if self.gaussian:
-            waves = waves * jnp.exp(-GAUSS_RATE * (gauss[:, None] * s.time) ** 2)
         label = {"present": present, "strength": present * strength, "ppm": ppm, "lorentz": lorentz, "gauss": gauss}
-        return size[:, None] * waves, label | {"phase": phase}
+        label |= {"phase": phase}
+        return size[:, None] * self.shapes(label, scene.sampling, scene.shift if self.follows else 0.0), label
+
+    def shapes(self, label: dict[str, Array], s: Sampling, shift: ArrayLike = 0.0) -> Complex[Array, "k n"]:
+        """The lines of a label, of size 1 and phase 0, at a frequency offset (Hz)."""
+        frequency = s.to_hz(label["ppm"]).astype(jnp.float32) + shift
+        rate = lax.complex(-math.pi * label["lorentz"], 2 * math.pi * frequency)
+        waves = exponentials(rate, s.dwell_time, s.n_points)
+        if self.gaussian:
+            waves = waves * jnp.exp(-GAUSS_RATE * (label["gauss"][:, None] * s.time) ** 2)
+        return waves
 
 
 def residual_water(

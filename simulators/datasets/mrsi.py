@@ -54,7 +54,7 @@ class SpectroscopicImages(eqx.Module):
     - `truth`: "amplitudes" (a, b, c, m), mean over each voxel, and "maps" (x, y, z, m), both as seen in the signal, in the order of `model.names`; "field" (x, y, z) Hz, the
       world's shift in it; "values": the model's parameters; "fid" (a, b, c, n): the metabolites through the encoding, one uniform channel, no noise.
     - `labels`: "tissue" (x, y, z) `Tissue`, "fractions" (a, b, c, tissue), "t1w", "flair" (x, y, z), "plan" (the encoding's), "snr", "noise" (standard deviation of the real part of each
-      point of the image), "water", "lipids", "lesion" (1 where some of it lies in the slab), "variation", "relaxation" (tissue, metabolite), "sensitivity" (a, b, c, coils), "noise_covariance".
+      point of the image), "water", "lipids" (as `Lines` has them, with "maps" (x, y, z, k): size of each line in each fine voxel; `nuisances` rebuilds their signal from them), "lesion" (1 where some of it lies in the slab), "variation", "relaxation" (tissue, metabolite), "sensitivity" (a, b, c, coils), "noise_covariance".
 
     **Raises:** `ValueError` when grids do not fit.
     """
@@ -153,6 +153,20 @@ class SpectroscopicImages(eqx.Module):
         truth = {"amplitudes": self._boxes(maps), "maps": maps, "field": field, "values": values, "fid": clean}
         return Sample(image, truth, labels)
 
+    def nuisances(self, sample: Sample) -> Complex[Array, "a b c *coils n"]:
+        """Water and lipids as they lie in a sample's data, from its truth and labels: data - nuisances are metabolites, macromolecules and noise."""
+        truth, labels = sample.truth, sample.labels
+        amounts, waves = [], []
+        for name, lines in (("water", self.water), ("lipids", self.lipids)):
+            if lines is not None:
+                amounts.append(labels[name]["maps"])
+                waves.append(cis(labels[name]["phase"])[:, None] * lines.shapes(labels[name], self.sampling))
+        if not amounts:
+            return jnp.zeros_like(sample.data)
+        turn = cis(truth["values"]["phase"]["phase_zero"])
+        signal = self._signal(jnp.concatenate(amounts, -1), turn * jnp.concatenate(waves), truth["field"])
+        return self._imaged(self._read(signal, labels["plan"]), labels["plan"])
+
     def _scenery(self, values, keys):
         """Fractions and field of the slab, and whether a lesion lies in it."""
         fractions = self.anatomy(key=keys["anatomy"])
@@ -207,12 +221,14 @@ class SpectroscopicImages(eqx.Module):
             "water": rendered(fractions, WATER),
             "lipids": fractions[..., Tissue.SCALP],
         }
-        for name, lines, k in (("water", self.water, of_water), ("lipids", self.lipids, of_lipids)):
+        for number, name, lines, k in ((4, "water", self.water, of_water), (5, "lipids", self.lipids, of_lipids)):
             if lines is None:
                 continue
-            waves, labels[name] = lines.waves(scene, key=k)
-            smooth = smooth_fields(jax.random.fold_in(of_place, len(labels)), place, len(waves))
-            yield where[name][..., None] * jnp.exp(0.5 * jnp.moveaxis(smooth, 0, -1)), waves
+            waves, label = lines.waves(scene, key=k)
+            smooth = smooth_fields(jax.random.fold_in(of_place, number), place, len(waves))
+            coefficients = where[name][..., None] * jnp.exp(0.5 * jnp.moveaxis(smooth, 0, -1))
+            labels[name] = label | {"maps": coefficients * jnp.abs(waves[:, 0])}
+            yield coefficients, waves
 
     def _signal(self, amounts, waves, field) -> Complex[Array, "x y z n"]:
         """The FID of each fine voxel."""
@@ -224,12 +240,17 @@ class SpectroscopicImages(eqx.Module):
 
     def _received(self, signal, plan, key, labels):
         """Samples (coils, ..., n) or (..., n), and the factor of the noise between coils."""
+        factor = None
+        if self.sensitivity is not None:
+            _, (rho,) = draws(key, self.correlation)
+            labels["noise_covariance"], factor = exponential_covariance(rho, len(self.sensitivity))
+            labels["sensitivity"] = self._boxes(jnp.moveaxis(self.sensitivity, 0, -1))
+        return self._read(signal, plan), factor
+
+    def _read(self, signal, plan):
         if self.sensitivity is None:
-            return self.encoding.read(signal, plan), None
-        _, (rho,) = draws(key, self.correlation)
-        labels["noise_covariance"], factor = exponential_covariance(rho, len(self.sensitivity))
-        labels["sensitivity"] = self._boxes(jnp.moveaxis(self.sensitivity, 0, -1))
-        return jax.lax.map(lambda s: self.encoding.read(signal * s[..., None], plan), self.sensitivity), factor
+            return self.encoding.read(signal, plan)
+        return jax.lax.map(lambda s: self.encoding.read(signal * s[..., None], plan), self.sensitivity)
 
     def _imaged(self, samples, plan):
         if self.sensitivity is None:

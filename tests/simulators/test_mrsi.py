@@ -3,16 +3,13 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import nibabel
 import numpy as np
 import pytest
 
 from mrsjax.data import default_basis
-from mrsjax.io import read
 from mrsjax.physics.macromolecules import basis_offset
-from simulators.datasets import open_arrays, store
 from simulators.datasets.recipe import parse
-from simulators.phantoms import Tissue, anatomy
+from simulators.phantoms import Tissue
 from simulators.tissue import widen
 
 SMALL = """
@@ -94,6 +91,31 @@ def test_data_are_the_direct_sum_of_the_truth(world):
     data = np.asarray(draw(bare, jax.random.key(5)).data)
     seen = _encoded(clean * np.asarray(simulator.sensitivity)[1][..., None], (8, 8, 2), labels["plan"])
     np.testing.assert_allclose(data[..., 1, :], seen, atol=2e-4 * np.abs(seen).max())
+
+
+def test_nuisances_are_the_direct_sum_of_their_maps_and_come_out_of_the_data(world):
+    simulator, _, quiet = world
+    truth, labels = quiet.truth, quiet.labels
+    t = np.asarray(simulator.sampling.time)
+    rate = np.pi**2 / (4 * np.log(2))
+    turn = np.exp(1j * truth["values"]["phase"]["phase_zero"] + 2j * np.pi * truth["field"][..., None] * t)
+    signal = 0
+    for name, count in (("water", 2), ("lipids", 3)):
+        assert labels[name]["maps"].shape == (16, 16, 2, count)
+        for k in range(count):
+            ppm, lorentz, gauss, phase = (labels[name][key][k] for key in ("ppm", "lorentz", "gauss", "phase"))
+            hertz = (ppm - float(simulator.sampling.ppm_ref)) * 123.25
+            line = np.exp(1j * phase + (2j * np.pi * hertz - np.pi * lorentz) * t - rate * (gauss * t) ** 2)
+            signal = signal + labels[name]["maps"][..., k, None] * line * turn
+    coil = np.asarray(simulator.sensitivity)[1][..., None]
+    seen = _encoded(signal * coil, (8, 8, 2), labels["plan"])
+    found = np.asarray(eqx.filter_jit(lambda s, x: s.nuisances(x))(simulator, quiet))
+    np.testing.assert_allclose(found[..., 1, :], seen, atol=2e-4 * np.abs(seen).max())
+    none = jax.tree.map(jnp.zeros_like, (simulator.water.strength, simulator.lipids.strength))
+    bare = eqx.tree_at(lambda s: (s.water.strength, s.lipids.strength), _quiet(simulator), none)
+    without = np.asarray(draw(bare, jax.random.key(5)).data)
+    assert np.abs(without).max() < 0.5 * np.abs(found).max()
+    np.testing.assert_allclose(quiet.data - found, without, atol=2e-4 * np.abs(found).max())
 
 
 def test_truth_and_labels_belong_together(world):
@@ -193,65 +215,6 @@ def test_other_k_space_sees_the_same_head(world, kspace):
     assert noise.real.std() == pytest.approx(float(sample.labels["noise"]), rel=0.05)
     first, other = (np.abs(np.asarray(x))[..., 0] for x in (world[2].truth["fid"], still.truth["fid"]))
     assert np.corrcoef(first.ravel(), other.ravel())[0, 1] > 0.9
-
-
-def test_user_maps_become_anatomies_whatever_their_axes(tmp_path):
-    rng = np.random.default_rng(0)
-    blocks = rng.integers(0, 4, (4, 5, 3))
-    label = np.kron(blocks, np.ones((6, 6, 6), int))  # 24 x 30 x 18 voxels of 2 mm
-    affine = np.diag([2.0, 2.0, 2.0, 1.0])
-    turned, turned_affine = (
-        label[::-1].transpose(1, 0, 2),
-        np.array([[0, -2.0, 0, 46], [2, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]]),
-    )
-    values = {"grey": (1,), "white": (2,), "scalp": (3,)}
-    for name, data, at in (("a", label, affine), ("b", turned, turned_affine)):
-        nibabel.save(nibabel.Nifti1Image(data.astype(np.int16), at), tmp_path / f"{name}.nii.gz")
-        found = anatomy.from_labels(tmp_path / f"{name}.nii.gz", values, (4, 5, 3), (48, 60, 36))
-        np.testing.assert_array_equal(np.argmax(found.fractions, -1), np.array([0, 1, 2, 5])[blocks])
-    paths = {}
-    for name, (i,) in values.items():
-        paths[name] = tmp_path / f"{name}.nii.gz"
-        nibabel.save(nibabel.Nifti1Image((0.5 * (label == i)).astype(np.float32), affine), paths[name])
-    half = np.asarray(anatomy.from_probabilities(paths, (4, 5, 3), (48, 60, 36)).fractions)
-    np.testing.assert_allclose(half[..., Tissue.AIR], np.where(blocks > 0, 0.5, 1.0), atol=1e-6)
-    np.testing.assert_allclose(half[..., Tissue.WHITE], 0.5 * (blocks == 2), atol=1e-6)
-    # twice as coarse a grid holds means
-    coarse = np.asarray(anatomy.from_labels(tmp_path / "a.nii.gz", values, (2, 5, 3), (48, 60, 36)).fractions)
-    np.testing.assert_allclose(coarse[..., Tissue.GREY], (blocks == 1).reshape(2, 2, 5, 3).mean(1), atol=1e-6)
-    with pytest.raises(ValueError, match="found none of them"):
-        anatomy.from_labels(tmp_path / "a.nii.gz", {"grey": (77,)}, (4, 5, 3), (48, 60, 36))
-    text = SMALL.replace(
-        "anatomy: {head: {}}",
-        f"anatomy: {{labels: {{file: {tmp_path / 'a.nii.gz'}, grey: [1], white: [2], scalp: [3]}}}}",
-    )
-    made = parse(text, "mine").simulator
-    assert (
-        made.anatomy.fractions.shape == (16, 16, 12, len(Tissue))
-        and float(made.anatomy.fractions[..., Tissue.GREY].sum()) > 1
-    )
-
-
-def test_worlds_in_files_resume_to_the_same_bytes(tmp_path, world):
-    text = "\n".join(
-        line for line in SMALL.splitlines() if not line.startswith(("water", "lipids", "field", "  lesion"))
-    ).replace("kspace: elliptical", "kspace: cartesian")
-    recipe = parse(text, "small")
-    whole = store.write(recipe, 3, tmp_path / "whole", seed=3, shard=2)
-    part = store.write(recipe, 3, tmp_path / "part", seed=3, shard=2)
-    (part / "shards" / "000001.json").unlink()
-    store.write(recipe, 3, part, seed=3, shard=2)
-    files = lambda d: {p.relative_to(d): p.read_bytes() for p in d.rglob("*") if p.is_file() and p.suffix != ".gz"}  # noqa: E731
-    assert files(whole) == files(part) and store.verify(part) == 2
-    arrays = open_arrays(whole)
-    short = open_arrays(store.write(recipe, 2, tmp_path / "short", seed=3, shard=1))
-    for name in arrays:
-        np.testing.assert_array_equal(short[name][:], arrays[name][:2], err_msg=name)
-    assert arrays["truth.maps"].shape[:4] == (3, 16, 16, 2) and "truth.fid" not in arrays
-    shown = read(whole / "first.nii.gz")
-    assert shown.dims == ("x", "y", "z", "DIM_USER_0", "DIM_COIL") and shown.data.shape == (8, 8, 2, 3, 2, 64)
-    np.testing.assert_allclose(shown.data[..., 1, :, :], arrays["data"][1], rtol=1e-6)
-    np.testing.assert_allclose(np.diag(shown.acquisition.affine)[:3], [27.5, 27.5, 200 / 12])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""MRSI worlds and files: the user's anatomies, data sets, what a viewer shows."""
+
+import nibabel
+import numpy as np
+import pytest
+
+from mrsjax.io import read
+from simulators.datasets import open_arrays, store
+from simulators.datasets.recipe import parse
+from simulators.phantoms import Tissue, anatomy
+
+SMALL = """
+name: small
+kind: mrsi
+summary: a coarse head
+sampling: {points: 64, spectral_width_hz: 1200, central_frequency_mhz: 123.25}
+basis: default
+anatomy: {head: {}}
+grid: {points: [16, 16, 12], field_of_view_mm: [220, 220, 200], slab_points: 2, slab_centre_mm: {uniform: [0, 20]}}
+amplitudes:
+  brain: {between: 0.1}
+  variation: 0.1
+  macromolecules: {log_normal: [4.5, 0.2]}
+relaxation: {te_ms: 30, tr_ms: 1500}
+parameters: {phase: {phase_zero_deg: {uniform: [-90, 90]}}, metabolites: {shift_hz: {uniform: [-10, 10]}, lorentz_hz: 3, gauss_hz: {uniform: [1, 3]}}}
+coils: {count: 2}
+encoding: {matrix: [8, 8, 2]}
+snr: {uniform: [5, 10]}
+"""
+
+
+def test_user_maps_become_anatomies_whatever_their_axes(tmp_path):
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 4, (4, 5, 3))
+    label = np.kron(blocks, np.ones((6, 6, 6), int))  # 24 x 30 x 18 voxels of 2 mm
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    turned, turned_affine = (
+        label[::-1].transpose(1, 0, 2),
+        np.array([[0, -2.0, 0, 46], [2, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]]),
+    )
+    values = {"grey": (1,), "white": (2,), "scalp": (3,)}
+    for name, data, at in (("a", label, affine), ("b", turned, turned_affine)):
+        nibabel.save(nibabel.Nifti1Image(data.astype(np.int16), at), tmp_path / f"{name}.nii.gz")
+        found = anatomy.from_labels(tmp_path / f"{name}.nii.gz", values, (4, 5, 3), (48, 60, 36))
+        np.testing.assert_array_equal(np.argmax(found.fractions, -1), np.array([0, 1, 2, 5])[blocks])
+    paths = {}
+    for name, (i,) in values.items():
+        paths[name] = tmp_path / f"{name}.nii.gz"
+        nibabel.save(nibabel.Nifti1Image((0.5 * (label == i)).astype(np.float32), affine), paths[name])
+    half = np.asarray(anatomy.from_probabilities(paths, (4, 5, 3), (48, 60, 36)).fractions)
+    np.testing.assert_allclose(half[..., Tissue.AIR], np.where(blocks > 0, 0.5, 1.0), atol=1e-6)
+    np.testing.assert_allclose(half[..., Tissue.WHITE], 0.5 * (blocks == 2), atol=1e-6)
+    # twice as coarse a grid holds means
+    coarse = np.asarray(anatomy.from_labels(tmp_path / "a.nii.gz", values, (2, 5, 3), (48, 60, 36)).fractions)
+    np.testing.assert_allclose(coarse[..., Tissue.GREY], (blocks == 1).reshape(2, 2, 5, 3).mean(1), atol=1e-6)
+    with pytest.raises(ValueError, match="found none of them"):
+        anatomy.from_labels(tmp_path / "a.nii.gz", {"grey": (77,)}, (4, 5, 3), (48, 60, 36))
+    text = SMALL.replace(
+        "anatomy: {head: {}}",
+        f"anatomy: {{labels: {{file: {tmp_path / 'a.nii.gz'}, grey: [1], white: [2], scalp: [3]}}}}",
+    )
+    made = parse(text, "mine").simulator
+    assert (
+        made.anatomy.fractions.shape == (16, 16, 12, len(Tissue))
+        and float(made.anatomy.fractions[..., Tissue.GREY].sum()) > 1
+    )
+
+
+def test_worlds_in_files_resume_to_the_same_bytes(tmp_path):
+    recipe = parse(SMALL, "small")
+    whole = store.write(recipe, 3, tmp_path / "whole", seed=3, shard=2)
+    part = store.write(recipe, 3, tmp_path / "part", seed=3, shard=2)
+    (part / "shards" / "000001.json").unlink()
+    store.write(recipe, 3, part, seed=3, shard=2)
+    files = lambda d: {p.relative_to(d): p.read_bytes() for p in d.rglob("*") if p.is_file() and p.suffix != ".gz"}  # noqa: E731
+    assert files(whole) == files(part) and store.verify(part) == 2
+    arrays = open_arrays(whole)
+    short = open_arrays(store.write(recipe, 2, tmp_path / "short", seed=3, shard=1))
+    for name in arrays:
+        np.testing.assert_array_equal(short[name][:], arrays[name][:2], err_msg=name)
+    assert arrays["truth.maps"].shape[:4] == (3, 16, 16, 2) and "truth.fid" not in arrays
+    shown = read(whole / "first.nii.gz")
+    assert shown.dims == ("x", "y", "z", "DIM_USER_0", "DIM_COIL") and shown.data.shape == (8, 8, 2, 3, 2, 64)
+    np.testing.assert_allclose(shown.data[..., 1, :, :], arrays["data"][1], rtol=1e-6)
+    np.testing.assert_allclose(np.diag(shown.acquisition.affine)[:3], [27.5, 27.5, 200 / 12])
