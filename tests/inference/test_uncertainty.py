@@ -8,11 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.accuracy.own_priors import drawn, noisy
 from mrsjax.core import FitResult
+from mrsjax.data import default_basis
 from mrsjax.inference import choose, fisher, fit
 from mrsjax.inference.selection import criteria
 from mrsjax.inference.stages import excess_of
 from mrsjax.inference.varpro import Linear, Point, Problem, Tree, rows_of, smooth, stacked
+from mrsjax.physics import default_model
 from tests.inference.test_fit import TRUTH, synthetic
 from tests.physics.examples import brain
 
@@ -85,24 +88,41 @@ def test_covariance_is_the_inverse_of_the_hessian():
 def test_covariance_of_every_term_is_that_of_double_precision():
     """Own lines, macromolecules, their ratios and a spline: iterated in single precision on fewer points, reported as if in double on all."""
     model = brain(creatine_ch2=0.3)
-    fids = synthetic(2, snr=40, seed=3)[1]
-    result = fit(model, fids)
+    result = fit(model, noisy(drawn(model, 2, seed=3)[0], model.sampling, 120, seed=1))
     tree, state = Tree(model), result.state
-    level = np.maximum(1, np.asarray(excess_of(model, np.asarray(result.misfit))))  # of the data's noise
+    prior = np.where(np.isfinite(tree.sd), tree.sd, 0) ** 2
+    m, p = len(model.names), len(tree.start)
     for i in range(2):
-        values = tree.unravel(state.theta[i])
+        values, unit = tree.unravel(state.theta[i]), float(state.unit[i])
+        level = max(float(result.noise_sd[i]) / unit, float(excess_of(model, np.asarray(result.misfit))[i]) * float(result.noise_sd[i]) / unit)  # fmt: skip
         design, parts = model.design(values)
         rows = stacked(rows_of(model.jacobian(values, result.amplitudes[i], parts)))
-        rows = np.asarray(jnp.concatenate([rows, stacked(design)])) / float(result.noise_sd[i]) / level[i]
+        rows = np.asarray(jnp.concatenate([rows, stacked(design)])) / unit
         problem = Problem(jnp.zeros(1), state.log_stiffness[i], jnp.zeros((0, 0)), jnp.zeros(0))
         flat = np.asarray(smooth(model, problem, jnp.asarray(rows)))
-        fisher, p = rows @ rows.T - flat @ flat.T, len(tree.start)
-        fisher[:p, :p] += np.diag(np.asarray(state.weight[i]))
-        fisher[p:, p:] += np.asarray(state.precision[i]) / float(state.unit[i]) ** 2
+        of_data, precision, score = rows @ rows.T - flat @ flat.T, np.zeros((p + m, p + m)), np.zeros((p + m, p + m))
+        weight = np.asarray(state.weight[i])
+        precision[:p, :p], score[:p, :p] = np.diag(weight), np.diag(weight**2 * prior)
+        precision[p:, p:] = score[p:, p:] = np.asarray(state.precision[i]) / unit**2
         free = (state.theta[i] > tree.lower) & (state.theta[i] < tree.upper)
-        keep = np.concatenate([np.asarray(free), np.ones(len(model.names), bool)])
-        wanted = np.sqrt(np.diag(np.linalg.inv(fisher[np.ix_(keep, keep)]))[-len(model.names) :])
+        keep = np.ix_(*[np.concatenate([np.asarray(free), np.ones(m, bool)])] * 2)
+        inverse = np.linalg.inv((of_data + precision)[keep])
+        wanted = np.sqrt(np.diag(inverse @ (of_data * level**2 + score)[keep] @ inverse)[-m:])
         np.testing.assert_allclose(result.crlb[i], wanted, rtol=0.02)
+
+
+@pytest.mark.slow
+def test_intervals_cover_where_the_truth_is_drawn_from_the_priors():
+    """Own shifts and widths, macromolecules and their ratios as their priors say: the fit weighs its priors by what the first stage left (here 1.2 to 2.7 noise levels), and its errors with them."""
+    basis = default_basis()
+    model = default_model(basis, basis.sampling, lineshape="voigt")
+    clean, truth = drawn(model, 96, seed=4)
+    result = fit(model, noisy(clean, model.sampling, 80, seed=6))
+    assert 1.2 < np.median(np.asarray(result.state.unit) / np.asarray(result.noise_sd)) < 2.7
+    z = (np.asarray(result.amplitudes) - truth) / np.asarray(result.crlb)
+    strong = z[(truth > 3 * np.asarray(result.crlb)) & np.isin(result.names, result.metabolites)]
+    assert 0.90 < np.mean(np.abs(strong) < 1.96) < 0.98
+    assert np.sqrt(np.mean(strong**2)) < 1.25
 
 
 def test_a_larger_residual_widens_what_the_data_tell_and_no_prior():
@@ -119,7 +139,7 @@ def test_a_larger_residual_widens_what_the_data_tell_and_no_prior():
         information + np.diag(weight[0]),
         cross,
     )
-    tree = SimpleNamespace(lower=-np.ones(3), upper=np.ones(3))
+    tree = SimpleNamespace(lower=-np.ones(3), upper=np.ones(3), sd=weight[0] ** -0.5)
     one, two = (fisher.covariance(cast(Any, tree), problem, at, np.array([level])) for level in (1.0, 2.0))
     np.testing.assert_allclose(two[0], 4 * one[0], rtol=1e-3)
     np.testing.assert_allclose(two[1], one[1] * [2, 2, 1], rtol=1e-3)
