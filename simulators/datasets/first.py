@@ -11,6 +11,7 @@ import numpy as np
 from mrsjax.core import FIDs
 from mrsjax.core.data import Acquisition
 from mrsjax.io import write
+from simulators.datasets.mrsi import SpectroscopicImages
 from simulators.datasets.recipe import Recipe
 
 #: Samples written, fewer (but one) where they would pass `SHOWN_BYTES`.
@@ -18,13 +19,14 @@ SHOWN, SHOWN_BYTES = 8, 64_000_000
 
 
 def write_first(recipe: Recipe, path: Path, arrays: Mapping[str, Any]) -> None:
-    """The first samples of `arrays` (by name, as they are in the set) into a file."""
+    """The first samples of `arrays` (by name, as they are in the set) into a file; images lie where the first world's slab does, and so over the maps of its anatomy."""
     simulator = recipe.simulator
     array = arrays["data"]
     size = int(np.prod(array.shape[1:])) * 8
     data = np.asarray(array[: min(SHOWN, max(1, SHOWN_BYTES // size))])
-    edges = getattr(simulator, "voxel_size", None)
-    affine = None if edges is None else np.diag([*edges, 1.0])
+    affine = None
+    if isinstance(simulator, SpectroscopicImages):
+        affine = simulator.affine(float(arrays["labels.slab_centre"][0]))
     about = Acquisition(sequence=recipe.summary, source=f"mrsjax recipe {recipe.name}", affine=affine)
     dims = ("DIM_USER_0" if simulator.dims else "DIM_DYN", *simulator.dims)
     write(FIDs(data, simulator.sampling, dims, about), path)

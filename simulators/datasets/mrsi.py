@@ -7,6 +7,7 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.lax import optimization_barrier as once
 from jaxtyping import Array, Complex, Float, Key
 from numpyro.distributions import Distribution
@@ -54,7 +55,7 @@ class SpectroscopicImages(eqx.Module):
     - `truth`: "amplitudes" (a, b, c, m), mean over each voxel, and "maps" (x, y, z, m), both as seen in the signal, in the order of `model.names`; "field" (x, y, z) Hz, the
       world's shift in it; "values": the model's parameters; "fid" (a, b, c, n): the metabolites through the encoding, one uniform channel, no noise.
     - `labels`: "tissue" (x, y, z) `Tissue`, "fractions" (a, b, c, tissue), "t1w", "flair" (x, y, z), "plan" (the encoding's), "snr", "noise" (standard deviation of the real part of each
-      point of the image), "water", "lipids" (as `Lines` has them, with "maps" (x, y, z, k): size of each line in each fine voxel; `nuisances` rebuilds their signal from them), "lesion" (1 where some of it lies in the slab), "variation", "relaxation" (tissue, metabolite), "sensitivity" (a, b, c, coils), "noise_covariance".
+      point of the image), "water", "lipids" (as `Lines` has them, with "maps" (x, y, z, k): size of each line in each fine voxel; `nuisances` rebuilds their signal from them), "lesion" (1 where some of it lies in the slab), "slab_centre" (mm along z from the middle of the field of view), "variation", "relaxation" (tissue, metabolite), "sensitivity" (a, b, c, coils), "noise_covariance".
 
     **Raises:** `ValueError` when grids do not fit.
     """
@@ -108,6 +109,14 @@ class SpectroscopicImages(eqx.Module):
         edges = (*self.field_of_view[:2], self.field_of_view[2] * self.slab / self.anatomy.shape[2])
         return tuple(e / m for e, m in zip(edges, self.encoding.matrix, strict=True))
 
+    def affine(self, slab_centre: float) -> Float[np.ndarray, "4 4"]:
+        """From the image's voxel numbers to mm (RAS+) in the space of the anatomy; `slab_centre`: the label."""
+        edges = np.array(self.voxel_size)
+        out = np.diag([*edges, 1.0])
+        first = -0.5 * edges * (np.array(self.encoding.matrix) - 1)
+        out[:3, 3] = np.asarray(self.anatomy.middle, float) + first + [0, 0, slab_centre]
+        return out
+
     def sample(self, key: Key[Array, ""]) -> Sample:
         """One world and its grid of spectra; pure."""
         names = "population anatomy lesion weight field nuisance encoding noise coils smooth".split()
@@ -118,7 +127,7 @@ class SpectroscopicImages(eqx.Module):
         for group in self.model.groups[1:]:  # all lines are at the world's frequency
             values[group.name] |= {"shift": values["metabolites"]["shift"]}
         labels: dict = {}
-        fractions, field, labels["lesion"] = once(self._scenery(values, keys))
+        fractions, field, labels["lesion"], labels["slab_centre"] = once(self._scenery(values, keys))
         levels, labels["relaxation"] = self._levels(amplitudes, keys["weight"])
         maps, labels["variation"] = once(self._maps(fractions, levels, keys["smooth"]))
         waves = once(self._waves(values))
@@ -168,7 +177,7 @@ class SpectroscopicImages(eqx.Module):
         return self._imaged(self._read(signal, labels["plan"]), labels["plan"])
 
     def _scenery(self, values, keys):
-        """Fractions and field of the slab, and whether a lesion lies in it."""
+        """Fractions and field of the slab, whether a lesion lies in it, and its middle."""
         fractions = self.anatomy(key=keys["anatomy"])
         of_lesion, of_pose = jax.random.split(keys["lesion"])
         present = happens(of_lesion, self.lesion)
@@ -185,7 +194,8 @@ class SpectroscopicImages(eqx.Module):
         cut = lambda x: jax.lax.dynamic_slice_in_dim(x, first, self.slab, axis=2)  # noqa: E731
         slab = cut(fractions)
         seen = jnp.any(slab[..., Tissue.LESION] > 0).astype(jnp.float32)
-        return slab, cut(field) + values["metabolites"]["shift"], seen
+        middle = self.field_of_view[2] * ((first + self.slab / 2) / n - 0.5)
+        return slab, cut(field) + values["metabolites"]["shift"], seen, middle.astype(jnp.float32)
 
     def _levels(self, amplitudes, key):
         """Amplitudes (tissue, m) as the sequence sees them, and the weights."""

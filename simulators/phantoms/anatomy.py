@@ -14,24 +14,27 @@ from jaxtyping import Array, Float, Key
 
 from mrsjax.io.field_map import read_image
 from simulators.phantoms.head import Tissue, head
+from simulators.tissue.priors import single
 
 #: Points of each axis of a voxel at which a user's map is read.
 FINE = 4
 
 
 class Anatomy(eqx.Module):
-    """Draws the volume fractions (x, y, z, tissue) of the tissues, in the order of `Tissue`, sum 1; axes RAS+, the field of view centred."""
+    """Draws the volume fractions (x, y, z, tissue) of the tissues, in the order of `Tissue`, sum 1; axes RAS+, the field of view centred on `middle` (mm, in the user's space)."""
 
     shape: eqx.AbstractVar[tuple[int, int, int]]
+    middle: eqx.AbstractVar[Float[Array, "3"]]
 
     @abc.abstractmethod
     def __call__(self, *, key: Key[Array, ""]) -> Float[Array, "x y z k"]: ...
 
 
 class ProceduralHead(Anatomy):
-    """A new head (`phantoms.head`) for each key."""
+    """A new head (`phantoms.head`) for each key, about the origin."""
 
     shape: tuple[int, int, int] = eqx.field(static=True)
+    middle: Float[Array, "3"] = eqx.field(converter=single, default=(0.0, 0.0, 0.0))
 
     def __call__(self, *, key):
         return jax.nn.one_hot(head(key, self.shape), len(Tissue), dtype=jnp.float32)
@@ -41,10 +44,12 @@ class GivenAnatomy(Anatomy):
     """One subject's fractions, the same for each key."""
 
     fractions: Float[Array, "x y z k"]
+    middle: Float[Array, "3"]
     shape: tuple[int, int, int] = eqx.field(static=True)
 
-    def __init__(self, fractions):
+    def __init__(self, fractions, middle):
         self.fractions = jnp.asarray(fractions, jnp.float32)
+        self.middle = jnp.asarray(middle, jnp.float32)
         self.shape = tuple(fractions.shape[:3])
 
     def __call__(self, *, key):
@@ -104,7 +109,12 @@ def _given(parts, affine, shape, field_of_view) -> GivenAnatomy:
     total = np.maximum(out.sum(-1, keepdims=True), 1.0)
     out /= total
     out[..., Tissue.AIR] += 1 - out.sum(-1)
-    return GivenAnatomy(out)
+    return GivenAnatomy(out, _middle(next(iter(parts.values())).shape, affine))
+
+
+def _middle(shape: tuple[int, ...], affine: np.ndarray) -> Float[np.ndarray, "3"]:
+    """Of an image, mm."""
+    return affine[:3, :3] @ ((np.array(shape) - 1) / 2) + affine[:3, 3]
 
 
 def resampled(
@@ -114,7 +124,7 @@ def resampled(
     from scipy.ndimage import map_coordinates
 
     inverse = np.linalg.inv(affine)
-    middle = affine[:3, :3] @ ((np.array(volume.shape) - 1) / 2) + affine[:3, 3]
+    middle = _middle(volume.shape, affine)
     axes = [
         fov * ((np.arange(n * FINE) + 0.5) / (n * FINE) - 0.5) + m
         for n, fov, m in zip(shape, field_of_view, middle, strict=True)

@@ -83,3 +83,31 @@ def test_worlds_in_files_resume_to_the_same_bytes(tmp_path):
     assert shown.dims == ("x", "y", "z", "DIM_USER_0", "DIM_COIL") and shown.data.shape == (8, 8, 2, 3, 2, 64)
     np.testing.assert_allclose(shown.data[..., 1, :, :], arrays["data"][1], rtol=1e-6)
     np.testing.assert_allclose(np.diag(shown.acquisition.affine)[:3], [27.5, 27.5, 200 / 12])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_first_worlds_lie_over_the_maps_of_the_user(tmp_path, turned):
+    label = np.zeros((32, 32, 24), np.int16)  # 48 x 64 x 72 mm, its middle far from the origin
+    label[22:24, 6:8, 15:18] = 1
+    affine = np.array([[1.5, 0, 0, 40], [0, 2, 0, -70], [0, 0, 3, 25], [0, 0, 0, 1.0]])
+    block = affine[:3, :3] @ [22.5, 6.5, 16] + affine[:3, 3]
+    if turned:
+        label, affine = label[::-1], affine @ np.array([[-1, 0, 0, 31], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    nibabel.save(nibabel.Nifti1Image(label, affine), tmp_path / "block.nii.gz")
+    text = SMALL.replace("{head: {}}", f"{{labels: {{file: {tmp_path / 'block.nii.gz'}, white: [1]}}}}")
+    text = text.replace(
+        "[16, 16, 12], field_of_view_mm: [220, 220, 200], slab_points: 2",
+        "[16, 16, 24], field_of_view_mm: [48, 64, 72], slab_points: 4",
+    )
+    text = (
+        text.replace("{uniform: [0, 20]}", "{uniform: [8, 16]}")
+        .replace("coils: {count: 2}\n", "")
+        .replace("{uniform: [5, 10]}", "1000")
+    )
+    written = store.write(parse(text, "small"), 2, tmp_path / "set", seed=1)
+    shown = nibabel.load(written / "first.nii.gz")
+    for axes in (np.asarray(shown.affine), np.asarray(read(written / "first.nii.gz").acquisition.affine)):
+        size = np.abs(np.asarray(shown.dataobj)[..., 0, 0])
+        brightest = np.unravel_index(np.argmax(size), size.shape)
+        apart = axes[:3, :3] @ brightest + axes[:3, 3] - block
+        assert np.all(np.abs(apart) <= np.array([48, 64, 12]) / np.array([8, 8, 2]) / 2 + 1e-3), apart
