@@ -16,7 +16,7 @@ from simulators.tissue.priors import single, uniform
 
 
 class OutOfVoxelEcho(Artefact):
-    """A chirped Gaussian echo (Kreis 2004; the model and the ranges follow the AGNOSTIC set, Gudmundson 2023).
+    """A chirped Gaussian echo (Kreis 2004; the kind and, by default, centre, place and occurrence are those of the AGNOSTIC set, Gudmundson 2023).
 
         s(t) = strength area exp(-u^2 / (2 width^2)) exp(i (phase + 2 pi f u + pi chirp u^2)),     u = t - centre
 

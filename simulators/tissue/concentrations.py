@@ -70,7 +70,10 @@ def brain(
     - `condition`: one of `conditions()`: its pooled factor on the healthy level; `age`: "Inft", "Adol" or "Aged": factors on the ratio to tCr.
 
     The medians are those of healthy adults over the literature, taken as a voxel of 60 % grey matter. `log_sd` adds, in quadrature, the spread inside the
-    published groups and that between them (not above `between`; 0: people of one site), and the condition's.
+    published groups and that between them (not above `between`; 0: people of one site), and the condition's. Parts of one sum have the factors of its row: tCho's for GPC
+    and PCh, also where a table has a row of GPC alone, so that the sum moves as published.
+
+    tCr is drawn on its own and not shared by the ratios: log(tNAA / tCr) spreads by both of their `log_sd`.
 
     **Raises:** `ValueError` for an unknown metabolite, condition or age, or fractions that do not add up to 1.
     """
@@ -136,9 +139,9 @@ def _ratio(key: str, rows: Mapping[str, dict], most: float) -> tuple[float, floa
 
 
 def _of(factors: Mapping[str, T], name: str, key: str, otherwise: T) -> T:
-    """A factor of the metabolite, of its sum (tNAA for NAA, Glx for Glu), or none."""
+    """A factor of the row that the level is from (tNAA for NAA and NAAG alike), of the metabolite, of its sum (Glx for Glu), or none."""
     sums = [total for total, parts in SUMS.items() if name in parts]
-    return next((factors[n] for n in (name, key, *sums) if n in factors), otherwise)
+    return next((factors[n] for n in (key, name, *sums) if n in factors), otherwise)
 
 
 def _tissue(grey_over_white: float, fractions: tuple[float, float, float]) -> float:

@@ -87,6 +87,32 @@ def test_tissue_condition_and_age_move_levels_as_published():
             concentrations.brain(NAMES, **wrong)
 
 
+def _factors(table, column, **of):
+    rows = [r for r in concentrations.table(table) if all(r[k] == v for k, v in of.items())]
+    return {r["metabolite"]: float(r[column]) for r in rows}
+
+
+@pytest.mark.parametrize("given", [{"condition": "Psychosis"}, {"age": "Adol"}, {"age": "Aged"}])
+def test_parts_of_a_sum_move_together_as_the_table_says(given):
+    names = (*NAMES, "PCh", "NAAG", "GABA")
+    ages = "age" in given
+    table = _factors("ages" if ages else "conditions", "factor_on_ratio" if ages else "factor", **given)
+    healthy, found = (concentrations.brain(names, **g) for g in ({}, given))
+    row = {
+        "NAA": "tNAA",
+        "NAAG": "tNAA",
+        "Cr": "tCr",
+        "PCr": "tCr",
+        "GPC": "tCho",
+        "PCh": "tCho",
+        "Gln": "Gln" if "Gln" in table else "Glx",
+    }
+    row["Glu"] = "Glu" if "Glu" in table else "Glx"
+    assert {"NAAG", "GPC", "NAA"} & set(table)  # rows of a part alone, which are not taken
+    expected = [table.get(row.get(n, n), 1.0) for n in names]
+    np.testing.assert_allclose(found.median / healthy.median, expected, rtol=1e-12)
+
+
 def test_population_errors():
     with pytest.raises(ValueError, match="batch shape"):
         Population(("NAA",), priors.uniform(np.zeros(2), np.ones(2)), {})
