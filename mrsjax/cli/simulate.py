@@ -36,6 +36,10 @@ def simulate(
     """
     if out is None and (recipe is not None or verify):
         raise click.UsageError("-o: name the folder of the data set")
+    if out is not None and recipe is None and not verify:
+        raise click.UsageError(
+            "RECIPE: name the recipe of the data set, or --verify one that is there; mrsjax simulate lists the names"
+        )
     from mrsjax.cli.console import interruptible, phases, start_jax
 
     if (coordinator, process, processes).count(None) not in (0, 3):

@@ -23,7 +23,7 @@ class DistortedField(eqx.Module):
 
     - `weight` (r,): of the object's points, sum 1; `channels` (r, k): fields B, `others` (r, l): fields O that no channel reaches, each mean 0 and root mean square
       1 Hz over the object.
-    - `distortion`, `other`: priors of c (k,) and o (l,), Hz. `probe`: Hz, p_0 = 0 and p_j = `probe` in channel j.
+    - `distortion`, `other`: priors of c (k,) and o (l,), Hz, signed (a prior of one sign makes every field lean one way). `probe`: Hz, p_0 = 0 and p_j = `probe` in channel j.
     - `lorentz` (FWHM, Hz), `drift` (k + 1,) Hz, `phase` (k + 1,) rad. `snr`: of the height of the line at c = p = o = 0 over the standard deviation of the real noise in the spectrum.
 
     A sample: `data` (1 + k, n); `truth`: "distortion" (k,) (its negative is the shim), "others" (l,), "field" (r,) Hz, "fid" (1 + k, n) without noise; `labels`: "snr", "noise", "lorentz",

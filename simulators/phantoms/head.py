@@ -39,7 +39,7 @@ FLAIR = (0.0, 0.7, 0.5, 0.1, 0.05, 0.6, 1.2)
 
 
 class Lesion(eqx.Module):
-    """An ellipsoid: `centre` (3,), `radii` (3,) in units of the head's half size, `rotation` (3, 3)."""
+    """An ellipsoid: `centre` (3,), `radii` (3,) in halves of the field of view (`grid`), `rotation` (3, 3)."""
 
     centre: Float[Array, "3"]
     radii: Float[Array, "3"]
@@ -47,7 +47,7 @@ class Lesion(eqx.Module):
 
 
 def random_lesion(key: Key[Array, ""], *, radius: tuple[float, float] = (0.06, 0.3)) -> Lesion:
-    """Anywhere in the brain's inner half, any orientation (uniform over rotations: Shoemake 1992), radii uniform in `radius`."""
+    """Anywhere within 0.45 of half of the field of view from its middle, any orientation (uniform over rotations: Shoemake 1992), radii uniform in `radius`."""
     of_place, of_depth, of_size, of_turn = jax.random.split(key, 4)
     direction = jax.random.normal(of_place, (3,), jnp.float32)
     centre = 0.45 * direction / jnp.linalg.norm(direction) * jax.random.uniform(of_depth, (), jnp.float32) ** (1 / 3)

@@ -71,6 +71,16 @@ def test_errors_name_the_place(old, new, message):
     assert message in str(error.value)
 
 
+def test_fields_out_of_reach_of_the_packaged_recipe_have_either_sign():
+    made = recipe("r5").simulator
+    sample = eqx.filter_jit(lambda s, k: jax.vmap(s.sample)(k))(made, jax.random.split(jax.random.key(1), 64))
+    assert sample.data.shape == (64, 5, 2048) and np.isfinite(sample.data).all()
+    others = np.asarray(sample.truth["others"])
+    assert others.shape == (64, 11)
+    np.testing.assert_allclose(others.mean(0), 0, atol=4 * 0.05 / 8)
+    assert others.std() == pytest.approx(0.05, rel=0.1)
+
+
 def test_a_recipe_of_shims_is_no_recipe_of_spectra():
     with pytest.raises(ValueError, match="r5: kind: found images or shims"):
         _ = recipe("r5").spectra

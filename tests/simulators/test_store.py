@@ -273,6 +273,10 @@ def test_command_says_what_it_made(tmp_path, monkeypatch):
     assert done.exit_code == 0 and "20 samples of small, seed 7" in done.output
     done = CliRunner().invoke(simulate, ["--verify", "-o", str(tmp_path / "set")], catch_exceptions=False)
     assert "1 shards are what was written" in done.output
+    done = CliRunner().invoke(simulate, ["-o", str(tmp_path / "new")])
+    assert done.exit_code == 2 and "RECIPE: name the recipe of the data set" in done.output
+    with pytest.raises(ValueError, match="none: wanted a data set of mrsjax simulate, found none"):
+        store.verify(tmp_path / "none")
     monkeypatch.setattr(sys.modules["simulators.datasets.recipe"], "parse", None)  # the list builds no simulator
     done = CliRunner().invoke(simulate, [], catch_exceptions=False)
     assert "r1" in done.output and "single voxel" in done.output
