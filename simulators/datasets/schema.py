@@ -18,8 +18,8 @@ T = TypeVar("T")
 PRIORS = {
     "uniform": (priors.uniform, "[low, high]"),
     "log_uniform": (priors.log_uniform, "[low, high], both positive"),
-    "normal": (priors.normal, "[mean, standard deviation]"),
-    "log_normal": (priors.log_normal, "[median, standard deviation of the logarithm]"),
+    "normal": (priors.normal, "[mean, standard deviation above 0]"),
+    "log_normal": (priors.log_normal, "[median, standard deviation of the logarithm], both positive"),
 }
 
 
@@ -181,7 +181,7 @@ class Found:
         ((kind, numbers),) = value.items()
         wanted = PRIORS[kind][1]
         good = isinstance(numbers, list) and len(numbers) == 2 and all(map(_is_number, numbers))
-        if not good or ("uniform" in kind and not numbers[0] <= numbers[1]) or ("normal" in kind and numbers[1] < 0):
+        if not good or ("uniform" in kind and not numbers[0] <= numbers[1]) or ("normal" in kind and numbers[1] <= 0):
             raise self.error(key, f"wanted {kind}: {wanted}")
         if kind.startswith("log") and not numbers[0] > 0:
             raise self.error(key, f"wanted {kind}: {wanted}")

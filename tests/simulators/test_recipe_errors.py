@@ -84,6 +84,7 @@ WIDTH = "small: parameters: metabolites: lorentz_hz: wanted a prior of numbers o
         (WORLD, "variation: 0.1", "variation: -0.1", "world: amplitudes: variation: wanted a prior of numbers of 0 or more"),
         (WORLD, "water: {strength: 2}", "water: {lines: 2}", "world: water: no key 'strength'"),
         (SHIM, "[20, 10, 30]", "[20, 0, 30]", "shim: object: box_mm: wanted 3 numbers above 0, found [20, 0, 30]"),
+        (SHIM, "{normal: [0, 5]}", "{normal: [0, 0]}", "shim: field: distortion_hz: wanted normal: [mean, standard deviation above 0], found {'normal': [0, 0]}"),
         (SHIM, "[X, Z]", "[[X], Z]", "shim: channels: wanted a list of some of X"),
         (SHIM, "lorentz_hz: {uniform: [1, 2]}", "lorentz_hz: {uniform: [-1, 2]}", "shim: lorentz_hz: wanted a prior of numbers of 0 or more"),
     ],
