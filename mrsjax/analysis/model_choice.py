@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Complex
 
 from mrsjax.core.basis import BasisSet
-from mrsjax.core.metabolites import is_nuisance
+from mrsjax.core.metabolites import is_macromolecule
 from mrsjax.core.sampling import Sampling
 from mrsjax.inference.selection import choose
 from mrsjax.physics import SignalModel, default_model
@@ -38,7 +38,7 @@ def model_of_file(
     """
     taken = dict(options)
     rounds: list[list[dict[str, Any]]] = []
-    if "macromolecules" not in options and any(is_nuisance(n) for n in basis.names):
+    if "macromolecules" not in options and any(is_macromolecule(n) for n in basis.names):
         rounds.append([{"macromolecules": "parametric"}, {"macromolecules": "basis"}])
     if taken.setdefault("baseline", "auto") == "auto":
         taken["baseline"] = "default"

@@ -38,7 +38,8 @@ SUMS = {
     "Glx": ("Glu", "Gln"),
 }
 
-_NUISANCE_PREFIXES = ("mm", "mac", "lip", "-cr", "water", "h2o", "tms", "dss", "ref")
+_MACROMOLECULE_PREFIXES = ("mm", "mac", "lip", "-cr")
+_NUISANCE_PREFIXES = (*_MACROMOLECULE_PREFIXES, "water", "h2o", "tms", "dss", "ref")
 
 
 def canonical(name: str) -> str:
@@ -49,3 +50,8 @@ def canonical(name: str) -> str:
 def is_nuisance(name: str) -> bool:
     """Whether a basis entry is no metabolite: macromolecule, lipid, CH2 correction, water or reference."""
     return name.strip().lower().startswith(_NUISANCE_PREFIXES)
+
+
+def is_macromolecule(name: str) -> bool:
+    """Whether a basis entry belongs beside the metabolites in a fit: macromolecule, lipid or CH2 correction."""
+    return name.strip().lower().startswith(_MACROMOLECULE_PREFIXES)

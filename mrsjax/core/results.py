@@ -22,7 +22,7 @@ class Status(enum.IntEnum):
     INVALID_DATA = 2  # NaN, zero or flat input: nothing was fitted, all numbers are NaN
     NO_PROGRESS = 3  # the damping grew without finding a better point
     NO_SIGNAL = 4  # fitted, but the total amplitude is within its own noise
-    AT_BOUND = 5  # the frequency shift ended at its bound: wrong reference frequency, or a basis of another field
+    AT_BOUND = 5  # the frequency shift ended at its bound, or the spectrum matches better beyond it: wrong reference frequency, or a basis of another field
 
 
 #: What ratios are relative to unless asked otherwise: creatine with phosphocreatine, or a basis' own sum of them.

@@ -35,7 +35,7 @@ class Sampling(eqx.Module):
 
     The axes: `time` t_n = n * dwell_time; `frequency` f_k ascending, Hz, +f = higher ppm; `ppm` = ppm_ref + f / central_frequency.
 
-    **Raises:** `ValueError` for fewer than 2 points.
+    **Raises:** `ValueError` for fewer than 2 points, or a dwell time or frequency that is not a positive number.
     """
 
     dwell_time: Float[Array, ""] = eqx.field(converter=_real)
@@ -54,6 +54,10 @@ class Sampling(eqx.Module):
     def __check_init__(self):
         if self.n_points < 2:
             raise ValueError(f"n_points: wanted at least 2, found {self.n_points}")
+        for name in ("dwell_time", "central_frequency"):
+            value = getattr(self, name)
+            if not isinstance(value, jax.core.Tracer) and not (np.isfinite(value) & (value > 0)).all():
+                raise ValueError(f"{name}: wanted a positive number, found {value}")
 
     @property
     def time(self) -> Float[Array, " n"]:

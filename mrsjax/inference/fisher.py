@@ -39,10 +39,11 @@ def covariance(
 
 
 def _covariance(lower, upper, variance, p, w, at: Point, level):
-    free = (at.theta > lower) & (at.theta < upper)
-    known = inverse(at.linear.gram)  # covariance of the amplitudes were the rest known
-    left = known @ at.cross
-    inner = inverse(_masked(at.information - at.cross.swapaxes(1, 2) @ left, free))
+    theta, gram, cross, information = map(np.asarray, (at.theta, at.linear.gram, at.cross, at.information))
+    free = (theta > lower) & (theta < upper)
+    known = inverse(gram)  # covariance of the amplitudes were the rest known
+    left = known @ cross
+    inner = inverse(_masked(information - cross.swapaxes(1, 2) @ left, free))
     inner = np.where(free[:, :, None] & free[:, None, :], inner, 0.0)
     both = left @ inner
     outer = known + both @ left.swapaxes(1, 2)  # H^-1 is [[outer, -both], [-both', inner]]

@@ -47,12 +47,16 @@ def fit(
     - `max_iterations`: of each stage, the evaluation of its starting point counted; 1 gives the exact amplitudes at `start`.
     - `progress`: called as `progress(done, total)` as spectra finish; the first of the two stages counts half.
 
-    **Returns:** a `FitResult` with a `Status` for each spectrum. Spectra that hold NaN, infinities, zeros or a constant get NaN numbers and
+    **Returns:** a `FitResult` with a `Status` for each spectrum. Spectra that hold NaN, infinities, zeros or a FID of constant modulus (but for its first point) get NaN numbers and
     `Status.INVALID_DATA`; no spectrum stops the others.
 
-    **Raises:** `ValueError` when `fids` or `start` do not fit the model, or `noise_sd` is not positive.
+    **Raises:** `ValueError` when `fids` or `start` do not fit the model, the model's basis is not finite, or a number is out of its range.
     """
     fids = checked(model, fids, noise_sd)
+    if not tolerance > 0:
+        raise ValueError(f"tolerance: wanted a positive change of chi^2 / 2, found {tolerance}")
+    if max_iterations < 1:
+        raise ValueError(f"max_iterations: wanted 1 or more, found {max_iterations}")
     if start is not None:
         start = checked_start(start, model.coarse(), len(fids))
     total = len(fids)
@@ -90,8 +94,9 @@ def _fit_chunk(
     compile_ahead(model, half, guess, short, reported, blocks, started=start is not None)
     if start is None:
         *rough, fids = single((coarse, stages.singlet_band(coarse), clean))
-        theta = batch.map_rows(bound(stages.correlated, *rough), fids)
+        theta, elsewhere = batch.map_rows(bound(stages.correlated, *rough), fids)
     else:
+        elsewhere = np.zeros(len(fids))
         theta = to_rows(start, coarse.start(), len(fids)).astype(jnp.result_type(float))
     points = model.window[1] - model.window[0]
     known = (np.nan if noise_sd is None else noise_sd) / scale.astype(jnp.result_type(float))
@@ -131,7 +136,9 @@ def _fit_chunk(
         if max_iterations > 1:
             last = _replaced(last, strong, run(model, problems, np.asarray(last.at.theta), strong))
     end = batch.map_rows(bound(summary, reported), problems, last.at)
-    return result_of(model, problems, last, end, prepared.noise * scale, excess, active, max_iterations, tolerance)
+    return result_of(
+        model, problems, last, end, prepared.noise * scale, excess, active, elsewhere, max_iterations, tolerance
+    )
 
 
 def checked(model: SignalModel, fids: Complex[Array | np.ndarray, "s n"], noise_sd) -> Complex[np.ndarray, "s n"]:
@@ -139,6 +146,8 @@ def checked(model: SignalModel, fids: Complex[Array | np.ndarray, "s n"], noise_
     fids = np.asarray(fids)
     if noise_sd is not None and not noise_sd > 0:
         raise ValueError(f"noise_sd: wanted a positive standard deviation, found {noise_sd}")
+    if not all(np.isfinite(np.asarray(group.fids)).all() for group in model.groups):
+        raise ValueError("model: wanted a finite basis, found NaN or infinities in it")
     if fids.ndim != 2 or fids.shape[1] != model.sampling.n_points or not np.iscomplexobj(fids):
         raise ValueError(
             f"fids: wanted complex (spectra, {model.sampling.n_points}), found {fids.dtype} of shape {fids.shape}; use fids[None] for one spectrum"
@@ -152,7 +161,9 @@ def cleaned(fids: Complex[np.ndarray, "s n"]) -> tuple[Complex[np.ndarray, "s n"
     """FIDs of largest value 1, their scale, and which can be fitted; the others are 0."""
     finite = np.all(np.isfinite(fids), axis=1)
     size = np.abs(np.where(finite[:, None], fids, 0.0))
-    varying, scale = np.ptp(size, axis=1) > 0, np.max(size, axis=1)
+    scale = np.max(size, axis=1)
+    # a constant, a single point and an undamped line are no spectra, whatever rounding adds to them
+    varying = np.ptp(size[:, 1:], axis=1) > 1e-9 * scale
     scale = np.where(varying & (scale > 0), scale, 1.0)
     return np.where((finite & varying)[:, None], fids, 0.0) / scale[:, None], scale, finite & varying
 

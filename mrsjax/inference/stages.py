@@ -38,10 +38,10 @@ def singlet_band(model: SignalModel) -> Float[np.ndarray, " n"]:
 
 
 @jit
-def correlated(coarse: SignalModel, band, fids) -> Float[Array, "s p"]:
-    """The first stage's starting points from the data alone."""
+def correlated(coarse: SignalModel, band, fids) -> tuple[Float[Array, "s p"], Float[Array, " s"]]:
+    """The first stage's starting points from the data alone, and how much better they would match farther away (`starting.Match.elsewhere`)."""
     proto = starting.prototype(coarse)
-    shift, phase = jax.vmap(lambda f: starting.correlate(coarse, proto, f, band))(fids)
+    match = jax.vmap(lambda f: starting.correlate(coarse, proto, f, band))(fids)
     start = coarse.start()
 
     def place(shift, phase):
@@ -51,7 +51,7 @@ def correlated(coarse: SignalModel, band, fids) -> Float[Array, "s p"]:
         values["phase"]["phase_zero"] = phase
         return ravel_pytree(values)[0]
 
-    return jax.vmap(place)(shift, phase)
+    return jax.vmap(place)(match.shift, match.phase), match.elsewhere
 
 
 @jit

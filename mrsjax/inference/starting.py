@@ -1,5 +1,7 @@
 """Starting values found from the data: frequency shift and phase by correlation with a prototype brain spectrum."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +19,16 @@ TYPICAL = {
 
 #: Correlation times: macromolecules and baseline are gone after the first, the noise takes over after the second, s.
 EARLY, LATE = 0.012, 0.15
+#: How far from zero (Hz) a shift is looked for, and how far the whole correlation is looked at.
+NEAR, FAR = 22.0, 110.0
+
+
+class Match(NamedTuple):
+    """The best match with a prototype: shift (Hz), phase (rad), and the largest correlation between `NEAR` and `FAR` over that of the match: above 1 the spectrum lies somewhere else."""
+
+    shift: Float[Array, ""]
+    phase: Float[Array, ""]
+    elsewhere: Float[Array, ""]
 
 
 def prototype(model: SignalModel) -> Complex[Array, " n"]:
@@ -38,10 +50,8 @@ def correlate(
     proto: Complex[Array, " n"],
     fid: Complex[Array, " n"],
     band: Float[Array, " n"],
-    *,
-    limit: float = 22.0,
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Frequency shift (Hz) and zero-order phase (rad) of the best match of a FID with a prototype.
+) -> Match:
+    """The best match of a FID with a prototype within `NEAR`.
 
         rho(f) = sum_t w(t) x(t) conj(p(t)) exp(-2 pi i f t)
 
@@ -56,7 +66,9 @@ def correlate(
     finer = 4  # zero-filling, for a step well below a line width
     rho = jnp.fft.fftshift(jnp.fft.fft(product, finer * s.n_points))
     frequency = (jnp.arange(finer * s.n_points) - finer * s.n_points // 2) / (finer * s.n_points * s.dwell_time)
-    size = jnp.where(jnp.abs(frequency) <= limit, jnp.abs(rho), 0.0)
+    far, size = jnp.abs(frequency), jnp.abs(rho)
+    beyond = jnp.max(jnp.where((far > NEAR) & (far < FAR), size, 0.0))
+    size = jnp.where(far <= NEAR, size, 0.0)
     peak = (size > jnp.roll(size, 1)) & (size >= jnp.roll(size, -1))
     at = jnp.argmax(jnp.where(peak, size, 0.0))
-    return frequency[at], jnp.angle(rho[at])
+    return Match(frequency[at], jnp.angle(rho[at]), beyond / jnp.maximum(size[at], jnp.finfo(size.dtype).tiny))

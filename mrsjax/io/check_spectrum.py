@@ -102,7 +102,7 @@ def check_spectrum(fids: FIDs) -> list[Finding]:
                 Level.WARNING,
                 "shift",
                 f"NAA, creatine and choline lie {offset:+.2f} ppm off",
-                f"read with ppm_ref={new:.2f}",
+                f"read with ppm_ref={new:.2f} (--ppm-ref)",
             )
         )
     else:

@@ -9,7 +9,7 @@ from jaxtyping import Complex
 
 from mrsjax.core.basis import BasisSet
 from mrsjax.core.constants import PPM_REF_WATER
-from mrsjax.core.metabolites import SUMS, canonical, is_nuisance
+from mrsjax.core.metabolites import SUMS, canonical, is_macromolecule, is_nuisance
 from mrsjax.core.sampling import Sampling
 from mrsjax.physics import baseline as baselines
 from mrsjax.physics.factors import Factor
@@ -52,14 +52,14 @@ def default_model(
 
     **Arguments:**
 
-    - `basis`: resampled to `sampling` here; entries named MM*, Mac*, Lip*, -Cr* are macromolecules, lipids and corrections.
+    - `basis`: resampled to `sampling` here; entries named MM*, Mac*, Lip*, -Cr* are macromolecules, lipids and corrections; water and references (H2O, TMS, DSS, Ref*) are left out.
     - `window_ppm`: fit window.
     - `lineshape`: of the metabolites: "lorentz", "gauss", "voigt", "free" (Lorentz times a free distribution), or a `Lineshape`.
     - `macromolecules`: "parametric" (our Gaussians in place of the basis' entries), "basis" (the basis' entries), "off".
     - `lipids`: add three lipid lines.
     - `baseline`: a name of `STIFFNESS`, an effective dimension for each ppm, "polyN" (polynomial of order N), or "off" or None.
     - `own_shift`, `own_width`: standard deviations (Hz) of the priors on each metabolite's own shift and Lorentz width; 0: none.
-    - `water_tails`: order of the expansion of the residual water's tail inside the window; 0: none.
+    - `water_tails`: order of the expansion of the residual water's tail inside the window; 0: none, nor where the window comes within 0.1 ppm of the water.
     - `creatine_ch2`: standard deviation of the CH2 singlet of creatine at 3.9 ppm that a water suppression has taken away, relative to tCr: a component
       "-CrCH2", as LCModel has it; 0: none.
     - `ratios`: soft priors on concentration ratios, name (or an alias) -> amplitude relative to tCr (Cr + PCr), relative spread 1/2; "published": those
@@ -69,7 +69,7 @@ def default_model(
     """
     basis = basis.resample(sampling)
     metabolites = tuple(n for n in basis.names if not is_nuisance(n))
-    nuisance = tuple(n for n in basis.names if is_nuisance(n))
+    nuisance = tuple(n for n in basis.names if is_macromolecule(n))
     if not metabolites:
         raise ValueError(f"basis: wanted at least one metabolite, found {', '.join(basis.names)}")
     responses = dict(zip(basis.names, np.asarray(basis.fids), strict=True))

@@ -41,6 +41,8 @@ class SignalModel(eqx.Module):
     - `sampling`: grid of the data.
     - `window`: first and one-past-last index of the fit window on `sampling.frequency`.
     - `outside`: what is added to the components' spectra in the window before the phase (physics.decimation); None: nothing.
+
+    **Raises:** `ValueError` when two groups or factors, or two components, have one name.
     """
 
     groups: tuple[Group, ...]
@@ -51,6 +53,12 @@ class SignalModel(eqx.Module):
     sampling: Sampling
     window: tuple[int, int] = eqx.field(static=True)
     outside: Complex[Array, "m k"] | None = None
+
+    def __check_init__(self):
+        branches = ["phase", *(g.name for g in self.groups), *(f.name for f in self.factors if f.parameters())]
+        for what, names in (("groups, factors", branches), ("components", self.names)):
+            if twice := sorted({n for n in names if names.count(n) > 1}):
+                raise ValueError(f"{what}: wanted distinct names, found {', '.join(twice)} twice")
 
     @property
     def names(self) -> tuple[str, ...]:

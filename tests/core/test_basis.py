@@ -38,3 +38,9 @@ def test_a_basis_that_cannot_be_put_on_a_grid_is_refused():
     ):
         with pytest.raises(ValueError, match=said):
             basis.resample(new)
+
+
+@pytest.mark.parametrize(("dwell", "frequency", "words"), [(-1, 123e6, "dwell_time: wanted a positive"), (5e-4, np.nan, "central_frequency: wanted a positive")])  # fmt: skip
+def test_grids_that_cannot_be_are_refused(dwell, frequency, words):
+    with pytest.raises(ValueError, match=words):
+        Sampling(dwell, frequency, 64)

@@ -100,15 +100,18 @@ def test_creatine_whose_ch2_the_water_suppression_weakened_is_recovered():
 
 
 def test_bad_spectra_end_as_a_status_and_leave_the_others_alone():
-    model, fids = synthetic(6)
+    model, fids = synthetic(9)
     alone = fit(model, fids[:2])
     fids[2, 5] = np.nan
     fids[3] = 0.0
     fids[4] = 3.0 + 1.0j
     fids[5, 0] = np.inf
+    fids[6] = np.eye(1, fids.shape[1])  # a flat spectrum
+    fids[7] = 2 + 1e-12 * np.arange(fids.shape[1])  # flat but for rounding
+    fids[8] = np.exp(0.3j * np.arange(fids.shape[1]))
     result = fit(model, fids)
     status = np.asarray(result.status)
-    assert list(status) == [0, 0, *[Status.INVALID_DATA] * 4]
+    assert list(status) == [0, 0, *[Status.INVALID_DATA] * 7]
     np.testing.assert_allclose(result.amplitudes[:2], alone.amplitudes, rtol=1e-6)
     assert np.all(np.isnan(np.asarray(result.amplitudes)[2:]))
     assert np.all(np.isnan(np.asarray(result.crlb)[2:]))
@@ -140,6 +143,15 @@ def test_how_a_fit_ended_is_told():
     assert np.all(np.asarray(fit(model, shifted, start=far).status) == Status.AT_BOUND)
 
 
+@pytest.mark.parametrize("shift", [-80.0, -40.0, 40.0, 60.0, 100.0])
+def test_a_spectrum_that_lies_elsewhere_is_no_convergence(shift):
+    model, fids = synthetic(4, snr=50, shift=(-3, 3))
+    away = fids * np.exp(2j * np.pi * shift * np.asarray(model.sampling.time))
+    assert np.all(np.asarray(fit(model, away).status) == Status.AT_BOUND)
+    near = fids * np.exp(2j * np.pi * np.sign(shift) * 16 * np.asarray(model.sampling.time))
+    assert np.all(np.asarray(fit(model, near).status) == Status.CONVERGED)
+
+
 @pytest.mark.parametrize("wrong", [np.zeros(1024, complex), np.zeros((2, 1000), complex), np.zeros((2, 1024))])
 def test_wrong_shapes_are_refused(wrong):
     with pytest.raises(ValueError, match="fids: wanted complex"):
@@ -152,6 +164,8 @@ def test_wrong_options_are_refused():
     for changed, words in (
         ({"noise_sd": 0.0}, "noise_sd: wanted a positive"),
         ({"noise_sd": np.nan}, "noise_sd: wanted a positive"),
+        ({"tolerance": np.nan}, "tolerance: wanted a positive"),
+        ({"max_iterations": 0}, "max_iterations: wanted 1 or more"),
         (
             {"start": start | {"phase": start["phase"] | {"phase_zero": np.zeros(3)}}},
             r"start: phase.phase_zero: wanted \(2,\), found \(3,\)",

@@ -7,7 +7,7 @@ from jax.flatten_util import ravel_pytree
 
 from mrsjax.core import BasisSet, Sampling, to_spectrum
 from mrsjax.core.parameters import field
-from mrsjax.physics import Gauss, Lorentz, default_model, window_of
+from mrsjax.physics import Gauss, Group, Lorentz, SignalModel, default_model, window_of
 from tests.physics.examples import basis, brain, full_model, sampling
 
 
@@ -181,3 +181,24 @@ def test_window_of_is_inside_the_limits():
     ppm = np.asarray(s.ppm)
     assert ppm[low] >= 0.2 > ppm[low - 1]
     assert ppm[high - 1] <= 4.2 < ppm[high]
+
+
+def test_names_of_groups_and_components_are_distinct():
+    model = brain(128, macromolecules="off", baseline=None)
+    (group,) = model.groups
+    again = eqx.tree_at(lambda g: g.fids, group, group.fids)
+    with pytest.raises(ValueError, match="groups, factors: wanted distinct names, found metabolites twice"):
+        SignalModel((group, again), model.phase, model.baseline, (), (), model.sampling, model.window)
+    with pytest.raises(ValueError, match="components: wanted distinct names"):
+        other = Group(group.fids, group.lineshape, group.own, "others", group.names)
+        SignalModel((group, other), model.phase, model.baseline, (), (), model.sampling, model.window)
+
+
+def test_water_and_references_of_a_basis_are_no_macromolecules():
+    given = basis(128)
+    more = BasisSet(np.concatenate([given.fids, given.fids[:3]]), (*given.names, "H2O", "Ref0ppm", "MM09"), given.sampling)  # fmt: skip
+    model = default_model(more, more.sampling, macromolecules="basis", baseline=None, water_tails=0)
+    assert model.groups[1].names == ("MM09",) and not {"H2O", "Ref0ppm"} & set(model.names)
+    only = BasisSet(more.fids[:-1], more.names[:-1], more.sampling)
+    with pytest.raises(ValueError, match="no MM or lipid entry"):
+        default_model(only, only.sampling, macromolecules="basis")
