@@ -19,11 +19,12 @@ from mrsjax.analysis.pipeline import SPACE, field_strength, selected
 from mrsjax.cli.control import unused
 from mrsjax.cli.hint_options import basis_hints, read_hints
 from mrsjax.cli.settings import FitSettings
+from mrsjax.cli.words import in_options
 from mrsjax.core import BasisSet, FIDs
 from mrsjax.core.metabolites import canonical
 from mrsjax.inference.quantification import Timing, Tissue, user_table
 from mrsjax.io.check_basis import compare
-from mrsjax.io.check_spectrum import averaged, check_spectrum
+from mrsjax.io.check_spectrum import averaged, check_shift
 from mrsjax.physics.relaxation import RelaxationTable, relaxation_table
 
 
@@ -55,9 +56,10 @@ def load(settings: FitSettings, given: BasisSet | None = None) -> Inputs:
             mask = np.nan_to_num(volume(settings.mask, fids.acquisition.affine)) != 0
         water = _scaling(settings, fids, basis, mask, notes.append)
     notes += dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning))
-    shift = [f for f in check_spectrum(averaged(fids)) if f.topic == "shift" and "off" in f.message]
-    doubts = [f for f in (*compare(fids, whole), *shift) if f.level >= io.Level.WARNING]
-    notes += [f"{f.message[0].upper()}{f.message[1:]}; {f.fix}." for f in doubts]
+    shift = check_shift(averaged(fids))
+    doubts = [f for f in compare(fids, whole) if f.level >= io.Level.WARNING]
+    doubts += [shift] if shift.message.endswith("off") else []  # not seen: the fit will say so
+    notes += [f"{f.message[0].upper()}{f.message[1:]}; {in_options(f.fix)}." for f in doubts]
     if settings.control is not None and (left := unused(settings.control)):
         notes.append(f"Options of {Path(settings.control).name} without a counterpart here: {left}.")
     return Inputs(fids, basis, water, mask, tuple(notes))

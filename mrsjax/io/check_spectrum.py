@@ -60,6 +60,23 @@ def averaged(fids: FIDs) -> FIDs:
     return FIDs(mean, fids.sampling, fids.dims[:axis] + fids.dims[axis + 1 :], fids.acquisition)
 
 
+def check_shift(fids: FIDs) -> Finding:
+    """Where the main peaks are."""
+    offset = main_peak_offset(fids)
+    if np.isnan(offset):
+        return Finding(
+            Level.WARNING,
+            "shift",
+            "NAA, creatine and choline are not seen near 2.01, 3.03 and 3.21 ppm",
+            "check the sampling, unless these are no usual brain spectra",
+        )
+    if abs(offset) > 0.1:
+        new = float(fids.sampling.ppm_ref) - offset
+        message = f"NAA, creatine and choline lie {offset:+.2f} ppm off"
+        return Finding(Level.WARNING, "shift", message, f"read with ppm_ref={new:.2f}")
+    return Finding(Level.OK, "shift", f"NAA is at {2.008 + offset:.2f} ppm")
+
+
 def check_spectrum(fids: FIDs) -> list[Finding]:
     """Mirror image, water, shift of the main peaks, noise."""
     data = np.asarray(fids.spectra)
@@ -85,28 +102,7 @@ def check_spectrum(fids: FIDs) -> list[Finding]:
     out.append(
         Finding(Level.OK, "mirror", "not mirrored" if ratio > 1.5 else "undecided: too little signal in 1.8-4.2 ppm")
     )
-    offset = main_peak_offset(fids)
-    if np.isnan(offset):
-        out.append(
-            Finding(
-                Level.WARNING,
-                "shift",
-                "NAA, creatine and choline are not seen near 2.01, 3.03 and 3.21 ppm",
-                "check the sampling, unless these are no usual brain spectra",
-            )
-        )
-    elif abs(offset) > 0.1:
-        new = float(s.ppm_ref) - offset
-        out.append(
-            Finding(
-                Level.WARNING,
-                "shift",
-                f"NAA, creatine and choline lie {offset:+.2f} ppm off",
-                f"read with ppm_ref={new:.2f} (--ppm-ref)",
-            )
-        )
-    else:
-        out.append(Finding(Level.OK, "shift", f"NAA is at {2.008 + offset:.2f} ppm"))
+    out.append(check_shift(fids))
     if water > 20 * metabolites:
         out.append(
             Finding(

@@ -95,7 +95,7 @@ _WORDS = {
     Status.INVALID_DATA: "had NaN, zero or flat data",
     Status.NO_PROGRESS: "found no better point",
     Status.NO_SIGNAL: "had no signal above the noise",
-    Status.AT_BOUND: "lie at or beyond the bound of the frequency shift",
+    Status.AT_BOUND: "lay at or beyond the bound of the frequency shift",
 }
 
 

@@ -187,3 +187,15 @@ def test_a_water_grid_is_that_of_the_data(change, said, scans, quick):
         return
     found = analyse(grid, basis, water=reference, model_options=PLAIN).quantities.water_amplitude
     np.testing.assert_allclose(found / found[0], np.arange(1.0, 13.0), rtol=1e-6)
+
+
+def test_data_that_lie_off_are_noted(scans, tmp_path):
+    fids = io.read(scans["svs"])
+    turn = np.exp(2j * np.pi * 60 * np.asarray(fids.sampling.time))
+    io.write(FIDs(np.asarray(fids.data) * turn, fids.sampling, fids.dims, fids.acquisition), tmp_path / "off.nii.gz")
+    note = [n for n in inputs.load(resolve({"data": str(tmp_path / "off.nii.gz"), "basis": str(scans["basis"]), "out": str(tmp_path)}, None)).notes if "ppm off" in n]  # fmt: skip
+    assert len(note) == 1 and note[0].startswith("NAA, creatine and choline lie +0.4") and "give --ppm-ref 4." in note[0]  # fmt: skip
+    notes = inputs.load(
+        resolve({"data": str(scans["svs"]), "basis": str(scans["basis"]), "out": str(tmp_path)}, None)
+    ).notes
+    assert not [n for n in notes if "ppm off" in n]
