@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mrsjax.core import Status
+from mrsjax.core import Status, memory
 from mrsjax.data import default_basis
 from mrsjax.inference import fit
 from mrsjax.inference.starting import TYPICAL
@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=1000)
     parser.add_argument("--cache", help="folder of the persistent compilation cache")
     args = parser.parse_args()
+    memory.keep()  # as the command line does
     jax.config.update("jax_enable_x64", True)
     if args.cache:
         jax.config.update("jax_compilation_cache_dir", args.cache)
@@ -76,13 +77,13 @@ def main() -> None:
     each = (time.process_time() - start) / len(data)
     status = np.bincount(np.asarray(result.status), minlength=len(Status))
     iterations = np.asarray(result.iterations)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
         f"{len(data)} spectra, {len(basis.names)} metabolites, {model.window[1] - model.window[0]} points in the window, device {jax.devices()[0].device_kind}\n"
         f"first call (compilation and 8 fits): {first:.1f} s CPU, {wall:.1f} s wall\n"
         f"a spectrum: {1e3 * each:.2f} ms CPU = {each / one_fft:.0f} FFTs of the basis ({1e6 * one_fft:.0f} us)\n"
         f"converged {100 * status[0] / len(data):.1f} %, iterations median {np.median(iterations):.0f}, mean {iterations.mean():.1f}, most {iterations.max()}\n"
-        f"largest resident memory {memory:.2f} GiB"
+        f"largest resident memory {largest:.2f} GiB"
     )
 
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
+from mrsjax.core import memory
 from simulators.artefacts import complex_normal
 from simulators.datasets import blocks, recipe, write
 from simulators.datasets.blocks import OPTIONS
@@ -30,8 +31,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--write", type=int, default=0)
+    parser.add_argument(
+        "--hand-back",
+        action="store_true",
+        help="freed memory goes back to the system, as where mrsjax.core.memory.keep was not called",
+    )
     args = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", args.devices)
+    if not args.hand_back:
+        memory.keep()
     mesh, across = jax.make_mesh((args.devices,), ("device",)), PartitionSpec("device")
 
     def compiled(function, *first):
@@ -65,7 +73,8 @@ def main() -> None:
 
             return jax.lax.map(one, keys, batch_size=together)
 
-        drawn = compiled(draw, leaves)
+        # on every device before the clock runs: what a call has to bring there is no drawing
+        drawn = compiled(draw, jax.device_put(leaves, NamedSharding(mesh, PartitionSpec())))
         return lambda: drawn(keys)
 
     data = place(jax.random.normal(jax.random.key(1), (count, n)).astype(jnp.complex64))

@@ -15,8 +15,12 @@ T = TypeVar("T")
 
 
 def start_jax(*, double: bool = True) -> str:
-    """Turns on double precision (unless not `double`) and the persistent compile cache; returns the device in words."""
+    """Turns on double precision (unless not `double`), the persistent compile cache and the keeping of freed memory; returns the device in words."""
     import jax
+
+    from mrsjax.core import memory
+
+    memory.keep()
 
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache"), "mrsjax", "xla"
