@@ -15,14 +15,19 @@ OUTPUTS = ("scenarios.csv", "scenarios.md", "scenarios.svg")
 @click.option("--count", type=click.IntRange(2, 10000), default=32, show_default=True, help="Spectra a scenario.")
 @click.option("--seed", type=int, default=20231, show_default=True, help="Of the spectra; no training key uses it.")
 @click.option(
-    "--iterations", type=click.IntRange(0, 60), default=3, show_default=True, help="Fit steps after the network."
+    "--iterations",
+    type=click.IntRange(0, 60),
+    default=None,
+    show_default="3; none after a network that gives the amplitudes itself",
+    help="Fit steps after the network.",
 )
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for table and figure.")
-def evaluate(model: str, scenarios: bool, count: int, seed: int, iterations: int, out: str):
+def evaluate(model: str, scenarios: bool, count: int, seed: int, iterations: int | None, out: str):
     """The network in MODEL, a folder of `mrsjax train`, on artificial spectra that its recipe did not foresee.
 
     Each scenario changes one thing of the recipe that the network was trained on. DIR gets scenarios.csv, .md and .svg: bias, spread, coverage and failures of
-    the fit, of the network alone, adapted to each spectrum, and followed by fit steps, and of the ensemble where MODEL is one.
+    the fit, of the network alone, adapted to each spectrum, and followed by fit steps, and of the ensemble where MODEL is one; of a network that gives the amplitudes
+    itself, alone.
     """
     from mrsjax.report.folder import check_folder
 

@@ -12,7 +12,8 @@ from mrsjax.cli import inputs
 from mrsjax.cli.settings import FitSettings
 from mrsjax.nn import distances, load, predict
 from mrsjax.nn.adaptation import adapt
-from mrsjax.nn.prediction import fit_model
+from mrsjax.nn.prediction import fit_model, steps_after
+from mrsjax.nn.storage import read
 
 #: Gradient steps of test-time adaptation in the scenario suite.
 ADAPTATION = 20
@@ -27,6 +28,17 @@ def inputs_of(settings: FitSettings, path: str) -> tuple[inputs.Inputs, list[dic
     given = inputs.load(settings, saved.basis)
     saved.check(given.fids.sampling)
     return given, inputs.fingerprints(settings)
+
+
+def steps_of(path: str, iterations: int | None) -> int:
+    """Fit steps after the network of a file: those asked for, or None for the usual number.
+
+    **Raises:** `ValueError` naming the file for steps after a network that gives the amplitudes itself.
+    """
+    try:
+        return steps_after(read(path)[1]["network"]["amplitudes"], iterations)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def method_of(path: str, given: inputs.Inputs, iterations: int) -> Method:
@@ -60,11 +72,11 @@ def method_of(path: str, given: inputs.Inputs, iterations: int) -> Method:
     return Method(fit_model(saved), estimate, f"{what} ({name}), {then}", notes, distance)
 
 
-def scenario_rows(path: str, count: int, seed: int, iterations: int, say: Callable[[str], None]) -> list[Any]:
-    """`analysis.scenarios.Row`s on scenarios of the recipe in the network's card: the fit, the network alone, adapted to each spectrum, and with fit steps; of an
-    ensemble "network" is its first member, and the ensemble is one method more.
+def scenario_rows(path: str, count: int, seed: int, iterations: int | None, say: Callable[[str], None]) -> list[Any]:
+    """`analysis.scenarios.Row`s on scenarios of the recipe in the network's card: the fit, the network alone, adapted to each spectrum, and with fit steps (not
+    of a network that gives the amplitudes itself); of an ensemble "network" is its first member, and the ensemble is one method more.
 
-    **Raises:** `ValueError` when the card has no recipe.
+    **Raises:** `ValueError` when the card has no recipe, or for fit steps after a network that gives the amplitudes itself.
     """
     import equinox as eqx
     import jax
@@ -73,7 +85,7 @@ def scenario_rows(path: str, count: int, seed: int, iterations: int, say: Callab
     from mrsjax.inference import fit
     from simulators.datasets.scenarios import scenarios
 
-    saved = load(path)
+    after, saved = steps_of(path, iterations), load(path)
     recipe = saved.card.get("recipe")
     if not isinstance(recipe, dict) or "text" not in recipe:
         raise ValueError(f"{path}: wanted a network with its recipe in the card, as mrsjax train writes it, found none")
@@ -86,16 +98,18 @@ def scenario_rows(path: str, count: int, seed: int, iterations: int, say: Callab
         trials[name] = Trial(np.asarray(drawn.data), np.asarray(drawn.truth["amplitudes"]), world.model.names)
     model = fit_model(saved)
     alone = saved._replace(whole=saved.network)
-    adapted, steps = f"network, adapted in {ADAPTATION} steps", f"network, {iterations} fit steps"
     members = saved.card.get("members")
     methods = {
         "fit": lambda fids: fit(model, fids),
         "network": lambda fids: predict(alone, fids, saved.sampling, iterations=0),
-        adapted: lambda fids: fit(
-            model, fids, start=adapt(alone.network, fids, steps=ADAPTATION).values, max_iterations=1
-        ),
-        steps: lambda fids: predict(alone, fids, saved.sampling, iterations=iterations),
     }
+    if saved.network.spec.amplitudes != "network":
+        moved = lambda fids: adapt(alone.network, fids, steps=ADAPTATION).values  # noqa: E731
+        methods[f"network, adapted in {ADAPTATION} steps"] = lambda fids: fit(
+            model, fids, start=moved(fids), max_iterations=1
+        )
+    if after:
+        methods[f"network, {after} fit steps"] = lambda fids: predict(alone, fids, saved.sampling, iterations=after)
     if members:
         methods[f"ensemble of {members}"] = lambda fids: predict(saved, fids, saved.sampling, iterations=0)
     far = lambda fids: distances(saved.familiarity, saved.network.inputs, fids)  # noqa: E731

@@ -18,13 +18,13 @@ from mrsjax.cli.hint_options import hint_options
 @click.option(
     "--iterations",
     type=click.IntRange(0, 60),
-    default=3,
-    show_default=True,
+    default=None,
+    show_default="3; none after a network that gives the amplitudes itself",
     help="Fit steps from where the network points.",
 )
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="DIR", help="Folder for the results.")
 @hint_options(visible=("--te-ms", "--tr-s"))
-def predict(model: str, iterations: int, **options):
+def predict(model: str, iterations: int | None, **options):
     """Spectra of DATA through the network in MODEL, a folder of `mrsjax train`.
 
     DIR gets what `mrsjax fit` writes, with the method named. A network refuses data that it was not made for, and says which
@@ -39,8 +39,9 @@ def predict(model: str, iterations: int, **options):
 
     check_folder(out, list(FILES))
     from mrsjax.cli.job import run
-    from mrsjax.cli.learned import inputs_of, method_of
+    from mrsjax.cli.learned import inputs_of, method_of, steps_of
 
+    steps = steps_of(model, iterations)
     run(
         lambda: inputs_of(settings, model),
         out,
@@ -49,8 +50,8 @@ def predict(model: str, iterations: int, **options):
             **settings.as_options(),
             "basis": None,
             "network": str(Path(model).absolute()),
-            "iterations": iterations,
+            "iterations": steps,
         },
         peak=settings.peak,
-        method=lambda given: method_of(model, given, iterations),
+        method=lambda given: method_of(model, given, steps),
     )

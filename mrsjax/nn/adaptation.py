@@ -45,22 +45,23 @@ def _adapt(network: Network, fids: Complex[Array, "b n"], steps: int, learning_r
     def one(fid):
         def loss(weights):
             whole = eqx.combine(weights, rest)
-            found = whole.encode(fid)
-            return residual(whole, found, Sample(fid, {}, {})), found.vector
+            found = whole.estimate(fid)
+            return residual(whole, found, Sample(fid, {}, {})), found.values
 
         def step(carry, _):
-            weights, state, best, vector = carry
+            weights, state, best, values = carry
             (value, found), gradient = jax.value_and_grad(loss, has_aux=True)(weights)
             better = value < best
-            best, vector = jnp.where(better, value, best), jnp.where(better, found, vector)
+            best, values = jax.tree.map(lambda new, old: jnp.where(better, new, old), (value, found), (best, values))
             with jax.numpy_dtype_promotion("standard"):
                 update, state = optimiser.update(gradient, state)
                 weights = optax.apply_updates(weights, update)
-            return (weights, state, best, vector), value
+            return (weights, state, best, values), value
 
-        nothing = jnp.full((), jnp.inf, jnp.float32), jnp.full(len(network.map.names), jnp.nan, jnp.float32)
-        carry, losses = jax.lax.scan(step, (start, optimiser.init(start), *nothing), length=steps + 1)
+        nothing = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan), network.map.start.value)
+        carry = start, optimiser.init(start), jnp.full((), jnp.inf, jnp.float32), nothing
+        carry, losses = jax.lax.scan(step, carry, length=steps + 1)
         after = jnp.where(jnp.isfinite(losses[0]), carry[2], jnp.nan)
-        return network.map.tree(carry[3]), losses[0], after
+        return carry[3], losses[0], after
 
     return jax.vmap(one)(fids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Complex, Float
@@ -53,8 +54,9 @@ def refine(
     Differentiable with respect to `values` and the data. The steps are not guarded by an acceptance test: for numbers that are reported use
     `inference.fit(..., start=...)`, which is.
     """
-    tree = Tree(model)
-    theta = jnp.clip(ravel_pytree(values)[0], tree.lower, tree.upper)
+    theta = ravel_pytree(values)[0]
+    tree = jax.tree.map(lambda x: x.astype(theta.dtype), Tree(model))  # bounds are double under x64, networks never
+    theta = jnp.clip(theta, tree.lower, tree.upper)
     passive = jnp.ones(len(model.names), bool)
     for _ in range(steps):
         at = varpro.point(model, tree, given, theta, passive)

@@ -98,8 +98,8 @@ def weighted(weights: Mapping[str, float]) -> Callable[[Network, Sample, Key[Arr
     chosen = tuple((LOSSES[name], float(weight)) for name, weight in weights.items())
 
     def total(network, sample, key):
-        whole = network.spec.amplitudes == "refined" or not OF_AMPLITUDES.isdisjoint(weights)
-        prediction = (network if whole else network.encode)(sample.data, key=key)
+        whole = not OF_AMPLITUDES.isdisjoint(weights)
+        prediction = (network if whole else network.estimate)(sample.data, key=key)
         return sum((w * f(network, prediction, sample) for f, w in chosen), start=jnp.float32(0.0))
 
     return total

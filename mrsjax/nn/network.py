@@ -164,6 +164,10 @@ class Network(eqx.Module):
         relative = jnp.maximum(amplitudes / (scale * spread), 0.01)
         return jnp.concatenate([u, _inverse_softplus(relative) - _inverse_softplus(self.amplitude.value / spread)])
 
+    def estimate(self, fid: Complex[Array, " n"], *, key: Key[Array, ""] | None = None) -> Prediction:
+        """What the network says of the parameters: `encode`, or the whole where refinement is a part of it; amplitudes are not solved for else."""
+        return (self if self.spec.amplitudes == "refined" else self.encode)(fid, key=key)
+
     def __call__(self, fid: Complex[Array, " n"], *, key: Key[Array, ""] | None = None) -> Prediction:
         """`encode`, then amplitudes by the layers of `spec.amplitudes`."""
         found = self.encode(fid, key=key)

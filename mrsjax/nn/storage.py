@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mrsjax.core import BasisSet, Sampling
+from mrsjax.core.basis import BasisOrigin
 from mrsjax.nn.checkpoint import filled, leaves, read_arrays, write_arrays
 from mrsjax.nn.familiarity import Familiarity, blank
 from mrsjax.nn.flows import NeuralPosterior
@@ -103,6 +104,7 @@ def write_network(
         "window_ppm": [round(float(x), 4) for x in np.asarray(network.model.ppm)[[0, -1]]],
         "basis": {
             "names": list(basis.names), "sha256": basis_hash(basis), "source": basis.origin.source,
+            "sequence": basis.origin.sequence, "echo_time_s": basis.origin.echo_time,
             "sampling": {
                 "dwell_time_s": float(basis.sampling.dwell_time), "ppm_ref": float(basis.sampling.ppm_ref),
                 "central_frequency_hz": float(basis.sampling.central_frequency),
@@ -119,10 +121,10 @@ def write_network(
     (path / CARD).write_text(text + "\n", encoding="utf-8")
 
 
-def load(path: str | Path) -> Saved:
-    """The network in a folder of `mrsjax train`, or in its `model.npz`.
+def read(path: str | Path) -> tuple[Path, dict[str, Any], dict[str, np.ndarray]]:
+    """The `model.npz` of a folder of `mrsjax train` (or itself), its card and its arrays.
 
-    **Raises:** `ValueError` when the file is no network, is damaged, or needs an encoder that is not registered.
+    **Raises:** `ValueError` when the file is no network, or is damaged.
     """
     path = Path(path)
     for inside in (path / MODEL, path / "best" / MODEL):
@@ -142,6 +144,15 @@ def load(path: str | Path) -> Saved:
     if missing or unknown or "basis" not in arrays:
         what = f"no {', '.join(missing)}" if missing else f"{', '.join(unknown)}" if unknown else "no basis"
         raise ValueError(f"{path}: found {what} in its card; wanted that of a network of this version or an older one")
+    return path, card, arrays
+
+
+def load(path: str | Path) -> Saved:
+    """The network in a folder of `mrsjax train`, or in its `model.npz`.
+
+    **Raises:** `ValueError` when the file is no network, is damaged, or needs an encoder that is not registered.
+    """
+    path, card, arrays = read(path)
     s, of_basis = card["sampling"], card["basis"]["sampling"]
     sampling = Sampling(
         s["dwell_time_s"], s["central_frequency_hz"], s["points"], ppm_ref=s["ppm_ref"], nucleus=s["nucleus"]
@@ -154,7 +165,9 @@ def load(path: str | Path) -> Saved:
         ppm_ref=of_basis["ppm_ref"],
         nucleus=s["nucleus"],
     )
-    basis = BasisSet(jnp.asarray(fids, jnp.result_type(complex)), card["basis"]["names"], grid)
+    said = [card["basis"].get(k) for k in ("sequence", "echo_time_s", "source")]  # older files do not have all
+    origin = BasisOrigin(said[0], said[1], source=said[2])
+    basis = BasisSet(jnp.asarray(fids, jnp.result_type(complex)), card["basis"]["names"], grid, origin)
     whole: Any = build(NetworkSpec(**card["network"]), basis, sampling)
     if card.get("members"):
         whole = Ensemble(whole, basis, sampling, card["members"])

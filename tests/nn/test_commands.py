@@ -12,12 +12,15 @@ import yaml
 
 from mrsjax import io
 from mrsjax.cli import main
-from mrsjax.cli.learned import scenario_rows
+from mrsjax.cli.learned import inputs_of, scenario_rows
+from mrsjax.cli.settings import resolve
 from mrsjax.cli.training_config import read_training, run
 from mrsjax.cli.training_data import source
-from mrsjax.core import BasisSet, FIDs, Sampling
+from mrsjax.core import Acquisition, BasisSet, FIDs, Sampling
 from mrsjax.data import default_basis
-from mrsjax.nn import build, load
+from mrsjax.nn import NetworkSpec, build, load
+from mrsjax.nn.familiarity import blank
+from mrsjax.nn.storage import write_network
 from simulators.datasets import open_arrays, recipe, write
 from tests.physics.examples import PLAIN
 
@@ -140,6 +143,41 @@ def test_the_basis_of_the_recipe_is_the_networks(tmp_path, monkeypatch):
     monkeypatch.setattr("mrsjax.analysis.scenarios.evaluate_scenarios", lambda trials, *_, **__: trials)
     scenario_rows(str(tmp_path / "run"), 2, 1, 3, lambda line: None)
     np.testing.assert_array_equal(seen[0].fids, saved.basis.fids)
+
+
+def _own(folder):
+    """A network on disk that gives the amplitudes itself, untrained, of the tiny recipe."""
+    (folder / "tiny.yaml").write_text(RECIPE)
+    made = recipe(folder / "tiny.yaml")
+    network = build(
+        NetworkSpec({"name": "mlp", "widths": [4]}, model=PLAIN, predicted=(), amplitudes="network"),
+        made.basis,
+        made.spectra.model.sampling,
+    )
+    known = blank(int(np.prod(network.inputs.shape(256))))
+    about = {"recipe": {"name": "tiny", "text": RECIPE}}
+    write_network(folder / "own", network, made.basis, made.spectra.model.sampling, known, about)
+    return folder / "own"
+
+
+def test_no_fit_follows_a_network_that_gives_the_amplitudes_itself(tmp_path, mrsjax, monkeypatch):
+    place = _own(tmp_path)
+    monkeypatch.setattr("simulators.datasets.scenarios.scenarios", lambda *_, basis=None: {})
+    monkeypatch.setattr("mrsjax.analysis.scenarios.evaluate_scenarios", lambda trials, methods, **_: methods)
+    assert list(scenario_rows(str(place), 2, 1, None, lambda line: None)) == ["fit", "network"]
+    for verb, given in (("predict", ("DATA",)), ("evaluate", ("--scenarios",))):
+        code, said = mrsjax(verb, place, *given, "--iterations", 4, "-o", tmp_path / "out")
+        assert code == 2 and "own: iterations: this network gives the amplitudes itself" in said, said
+
+
+def test_data_of_another_echo_time_are_told(tmp_path):
+    place = _own(tmp_path)
+    fids = np.exp(-np.arange(256) / 50 + 0.3j * np.arange(256))[None]
+    made = FIDs(fids, Sampling(1 / 1200, 123.25e6, 256), ("DIM_DYN",), Acquisition(echo_time=0.144))
+    io.write(made, tmp_path / "data.nii.gz")
+    settings = resolve({"data": str(tmp_path / "data.nii.gz"), "basis": str(place), "out": str(tmp_path)}, None)
+    notes = " ".join(inputs_of(settings, str(place))[0].notes)
+    assert "144 ms" in notes and "30 ms" in notes, notes
 
 
 @pytest.mark.parametrize(

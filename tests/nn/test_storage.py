@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mrsjax.core import BasisSet, Sampling, Status
+from mrsjax.core.basis import BasisOrigin
 from mrsjax.inference import fit
 from mrsjax.nn import (
     Matched,
@@ -24,8 +25,10 @@ from mrsjax.nn import (
     train,
     weighted,
 )
+from mrsjax.nn.adaptation import adapt
 from mrsjax.nn.checkpoint import read_arrays, write_arrays
 from mrsjax.nn.flows import NeuralPosterior
+from mrsjax.nn.prediction import encode
 from mrsjax.nn.spread import Ensemble
 from mrsjax.nn.storage import write_network
 from tests.nn.small import PREDICTED, N, model, simulator, spec
@@ -78,6 +81,20 @@ def test_ensembles_and_flows_are_loaded_as_they_were(tmp_path):
         == float(density(flow, x))
         != float(density(NeuralPosterior(network, key=jax.random.key(5), layers=2, width=8, knots=4), x))
     )
+
+
+def test_a_network_knows_the_sequence_and_echo_time_of_its_basis(trained, tmp_path):
+    folder, network, _ = trained
+    made = basis(N)
+    made = BasisSet(made.fids, made.names, made.sampling, BasisOrigin("PRESS", 0.03, source="made here"))
+    write_network(tmp_path, network, made, sampling(N), load(folder).familiarity, {})
+    found = load(tmp_path).basis.origin
+    assert (found.sequence, found.echo_time, found.source) == ("PRESS", 0.03, "made here")
+    arrays = read_arrays(tmp_path / "model.npz")
+    card = json.loads(str(arrays["card"]))
+    old = {**card, "basis": {k: card["basis"][k] for k in ("names", "sha256", "source", "sampling")}}
+    write_arrays(tmp_path / "model.npz", {**arrays, "card": np.array(json.dumps(old))})
+    assert load(tmp_path).basis.origin.echo_time is None
 
 
 def test_prediction_is_the_fit_from_a_learned_start(trained):
@@ -133,6 +150,29 @@ def test_a_network_with_amplitudes_of_its_own_gives_these(trained):
     own = eqx.filter_jit(lambda n, x: jax.vmap(n)(x).amplitudes)(network, jnp.asarray(fids[:2], jnp.complex64))
     np.testing.assert_allclose(found.amplitudes[:2], own, rtol=1e-4)
     assert np.isnan(found.amplitudes[2]).all() and np.isfinite(found.crlb[:2]).all()
+    with pytest.raises(ValueError, match="iterations: .* wanted none, found 3"):
+        predict(saved, fids, sampling(N), iterations=3)
+
+
+def test_a_refined_network_is_used_with_its_refinement(trained):
+    """Estimates, an ensemble's, predictions and what adaptation begins with."""
+    folder, plain, samples = trained
+    network = calibrate(spec(amplitudes="refined", steps=2), basis(N), sampling(N), simulator(), count=64)
+    network = eqx.tree_at(lambda n: (n.encoder, n.map), network, (plain.encoder, plain.map))
+    fids = np.asarray(samples.data[:3], np.complex64)
+    wanted, start = eqx.filter_jit(lambda n, x: (jax.vmap(n)(x), jax.vmap(n.encode)(x)))(network, fids)
+    shift = lambda values: np.asarray(values["metabolites"]["shift"])  # noqa: E731
+    assert np.abs(shift(wanted.values) - shift(start.values)).max() > 0.1
+    found, amplitudes = encode(network, fids)
+    np.testing.assert_allclose(shift(found), shift(wanted.values), atol=1e-3)
+    np.testing.assert_allclose(amplitudes, wanted.amplitudes, rtol=1e-3)
+    both = Ensemble(network, basis(N), sampling(N), 2)
+    both = eqx.tree_at(lambda e: e.params, both, jax.tree.map(lambda x: jnp.stack([x, x]), network.encoder.params))
+    np.testing.assert_allclose(shift(encode(both, fids)[0])[:, 1], shift(wanted.values), atol=1e-3)
+    saved = load(folder)._replace(network=network, whole=network)
+    told = predict(saved, fids.astype(complex), sampling(N), iterations=0)
+    np.testing.assert_allclose(told.parameters["metabolites.shift"], shift(wanted.values), atol=1e-3)
+    np.testing.assert_allclose(shift(adapt(network, fids, steps=0).values), shift(wanted.values), atol=1e-3)
 
 
 @pytest.mark.parametrize(
