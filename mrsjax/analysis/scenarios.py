@@ -1,12 +1,12 @@
 """Every method on the same hard spectra: bias, spread, coverage and failures, scenario by scenario.
 
 A method is anything from FIDs to a `FitResult`: the fit, a network with or without fit steps. Errors are of the sums tNAA, tCr, tCho, Glx and of Ins, in percent of
-the mean of the truth where nothing is changed (the first trial), so that small amounts do not blow them up.
+the mean of the truth where nothing is changed (the first trial), so that small amounts do not blow them up. What the spectra or the methods have nothing of is not scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,8 +57,22 @@ class Row(NamedTuple):
     count: int
 
 
-def _sums(names: tuple[str, ...], amplitudes: np.ndarray) -> np.ndarray:
-    parts = np.array([[canonical(n) in q for n in names] for q in QUANTITIES.values()], float)
+def scored(*names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `QUANTITIES` of which all of these sets of components have a part.
+
+    **Raises:** `ValueError` when there is none.
+    """
+    found = tuple(q for q, parts in QUANTITIES.items() if all(any(canonical(n) in parts for n in s) for s in names))
+    if not found:
+        told = "; ".join(", ".join(s) for s in names)
+        raise ValueError(
+            f"basis: wanted spectra and network with a part of {', '.join(QUANTITIES)} to score, found {told}"
+        )
+    return found
+
+
+def _sums(names: tuple[str, ...], amplitudes: np.ndarray, quantities: Iterable[str]) -> np.ndarray:
+    parts = np.array([[canonical(n) in QUANTITIES[q] for n in names] for q in quantities], float)
     return amplitudes @ parts.T
 
 
@@ -67,19 +81,20 @@ def score(
     method: str,
     trial: Trial,
     result: FitResult,
-    typical: Float[np.ndarray, " q"],
+    typical: Mapping[str, float],
     distance: Float[np.ndarray, " s"] | None = None,
 ) -> Row:
-    """The `Row` of one result. `typical`: amount that errors are relative to; `distance`: of the method's alarm, which sounds above 1."""
-    pairs = [result.total(tuple(n for n in result.names if canonical(n) in q)) for q in QUANTITIES.values()]
+    """The `Row` of one result. `typical`: amount of each scored quantity, which errors are relative to; `distance`: of the method's alarm, which sounds above 1."""
+    pairs = [result.total(tuple(n for n in result.names if canonical(n) in QUANTITIES[q])) for q in typical]
     found, sd = (np.stack([np.asarray(p[i]) for p in pairs], axis=1) for i in (0, 1))
-    error = (found - _sums(trial.names, trial.amplitudes)) / typical
+    amounts = np.array(list(typical.values()))
+    error = (found - _sums(trial.names, trial.amplitudes, typical)) / amounts
     finite = np.isfinite(error).all(axis=1)
     kept = finite & ~np.isin(np.asarray(result.status), REFUSED)
     count, percent = len(kept), 100.0
-    nothing = np.full(len(typical), np.nan)
+    nothing = np.full(len(amounts), np.nan)
     bias, spread = (error[kept].mean(axis=0), error[kept].std(axis=0)) if kept.any() else (nothing, nothing)
-    inside = np.abs(error[kept]) < ndtri(0.5 + INTERVAL / 2) * sd[kept] / typical
+    inside = np.abs(error[kept]) < ndtri(0.5 + INTERVAL / 2) * sd[kept] / amounts
     return Row(
         scenario,
         method,
@@ -97,12 +112,14 @@ def evaluate_scenarios(
     trials: Mapping[str, Trial],
     methods: Mapping[str, Estimator],
     *,
+    quantities: Sequence[str] = tuple(QUANTITIES),
     alarms: Mapping[str, Callable[[np.ndarray], np.ndarray]] | None = None,
     report: Callable[[str], None] | None = None,
 ) -> list[Row]:
-    """Every method on every trial; the first trial gives the typical amounts. `alarms`: method -> distances of FIDs, 1 at the limit."""
+    """Every method on every trial; the first trial gives the typical amounts. `quantities`: to score (`scored`); `alarms`: method -> distances of FIDs, 1 at the limit."""
     first = next(iter(trials.values()))
-    typical = _sums(first.names, first.amplitudes).mean(axis=0)
+    means = _sums(first.names, first.amplitudes, quantities).mean(axis=0)
+    typical = dict(zip(quantities, means.tolist(), strict=True))
     rows = []
     for scenario, trial in trials.items():
         for method, estimate in methods.items():

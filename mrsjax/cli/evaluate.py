@@ -40,7 +40,8 @@ def evaluate(model: str, scenarios: bool, count: int, seed: int, iterations: int
         def work():
             from mrsjax.cli.learned import scenario_rows
 
-            return scenario_rows(model, count, seed, iterations, say)
+            note = lambda line: click.echo(f"mrsjax: note: {line}", err=True)  # noqa: E731
+            return scenario_rows(model, count, seed, iterations, say=say, note=note)
 
         rows = interruptible(work)
     from mrsjax.analysis.scenarios import figure, table

@@ -72,31 +72,43 @@ def method_of(path: str, given: inputs.Inputs, iterations: int) -> Method:
     return Method(fit_model(saved), estimate, f"{what} ({name}), {then}", notes, distance)
 
 
-def scenario_rows(path: str, count: int, seed: int, iterations: int | None, say: Callable[[str], None]) -> list[Any]:
+def scenario_rows(
+    path: str,
+    count: int,
+    seed: int,
+    iterations: int | None,
+    *,
+    say: Callable[[str], None],
+    note: Callable[[str], None],
+) -> list[Any]:
     """`analysis.scenarios.Row`s on scenarios of the recipe in the network's card: the fit, the network alone, adapted to each spectrum, and with fit steps (not
     of a network that gives the amplitudes itself); of an ensemble "network" is its first member, and the ensemble is one method more.
 
-    **Raises:** `ValueError` when the card has no recipe, or for fit steps after a network that gives the amplitudes itself.
+    `say`: what is being done; `note`: scenarios and sums that are left out. **Raises:** `ValueError` when the card has no recipe, the basis none of the sums, or for fit steps after a network that gives the amplitudes itself.
     """
     import equinox as eqx
     import jax
 
-    from mrsjax.analysis.scenarios import Trial, evaluate_scenarios
+    from mrsjax.analysis.scenarios import QUANTITIES, Trial, evaluate_scenarios, scored
     from mrsjax.inference import fit
-    from simulators.datasets.scenarios import scenarios
+    from simulators.datasets.scenarios import CHANGES, scenarios
 
     after, saved = steps_of(path, iterations), load(path)
     recipe = saved.card.get("recipe")
     if not isinstance(recipe, dict) or "text" not in recipe:
         raise ValueError(f"{path}: wanted a network with its recipe in the card, as mrsjax train writes it, found none")
     worlds = scenarios(recipe["text"], str(recipe.get("name", "recipe")), basis=saved.basis)
+    model = fit_model(saved)
+    quantities = scored(model.names, *(w.model.names for w in worlds.values()))
+    for what, whole, part in (("scenarios", CHANGES, worlds), ("sums", QUANTITIES, quantities)):
+        if missing := [n for n in whole if n not in part]:
+            note(f"{what} left out, of which the recipe or its basis has nothing: {', '.join(missing)}")
     keys = jax.random.split(jax.random.key(seed), count)
     sample = eqx.filter_jit(lambda simulator, keys: jax.vmap(simulator.sample)(keys))
     trials = {}
     for name, world in worlds.items():
         drawn = sample(world, keys)
         trials[name] = Trial(np.asarray(drawn.data), np.asarray(drawn.truth["amplitudes"]), world.model.names)
-    model = fit_model(saved)
     alone = saved._replace(whole=saved.network)
     members = saved.card.get("members")
     methods = {
@@ -114,4 +126,6 @@ def scenario_rows(path: str, count: int, seed: int, iterations: int | None, say:
         methods[f"ensemble of {members}"] = lambda fids: predict(saved, fids, saved.sampling, iterations=0)
     far = lambda fids: distances(saved.familiarity, saved.network.inputs, fids)  # noqa: E731
     say(f"{len(trials)} scenarios of {count} spectra")
-    return evaluate_scenarios(trials, methods, alarms={m: far for m in methods if m != "fit"}, report=say)
+    return evaluate_scenarios(
+        trials, methods, quantities=quantities, alarms={m: far for m in methods if m != "fit"}, report=say
+    )

@@ -20,7 +20,6 @@ from mrsjax.nn.storage import Saved
 from mrsjax.physics import SignalModel, default_model
 from mrsjax.physics.options import model_options
 
-
 #: Fit steps after a network unless asked otherwise.
 ITERATIONS = 3
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from mrsjax.analysis.scenarios import Trial, figure, score, table
+from mrsjax.analysis.scenarios import QUANTITIES, Trial, evaluate_scenarios, figure, score, scored, table
 from mrsjax.core import Status
 from simulators.datasets.scenarios import CHANGES, scenarios
 
@@ -41,7 +41,7 @@ def _result(found, sd, status):
 def test_a_row_is_bias_spread_coverage_and_failures():
     rng, count = np.random.default_rng(1), 4000
     truth = rng.uniform(5, 15, (count, 5))
-    typical = np.full(5, 10.0)
+    typical = dict.fromkeys(QUANTITIES, 10.0)
     found = truth + 0.5 + rng.normal(0, 1.0, truth.shape)  # 5 % and 10 % of the typical amount
     status = np.full(count, int(Status.CONVERGED))
     status[:400], found[:400] = int(Status.AT_BOUND), 1e6
@@ -59,6 +59,21 @@ def test_a_row_is_bias_spread_coverage_and_failures():
     assert nothing.refused == 100 and np.isnan(nothing.coverage) and np.isnan(nothing.unlike)
     assert table([row]).count("\n") == 3
     assert figure([row, nothing]).count("<rect") > 5
+
+
+def test_what_the_basis_has_nothing_of_is_not_scored():
+    assert scored(("NAA", "Cr", "mI"), ("Ins", "PCr", "GPC")) == ("tCr", "Ins")
+    with pytest.raises(ValueError, match=r"wanted .* tNAA, .* found NAA; Lac"):
+        scored(("NAA",), ("Lac",))
+    truth = np.full((3, 2), 8.0)
+    found = types.SimpleNamespace(
+        names=("Cr", "Lac"),
+        total=lambda parts: (truth[:, 0] + 2.0, np.ones(3)) if parts == ("Cr",) else None,
+        status=np.zeros(3),
+    )
+    trials = {"a": Trial(np.zeros((3, 1), complex), truth, ("Cr", "Lac"))}
+    (row,) = evaluate_scenarios(trials, {"m": lambda fids: found}, quantities=scored(("Cr", "Lac")))  # type: ignore[arg-type]
+    assert row.bias == pytest.approx(25.0) and row.spread == 0
 
 
 @pytest.fixture(scope="module")

@@ -141,7 +141,7 @@ def test_the_basis_of_the_recipe_is_the_networks(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr("simulators.datasets.scenarios.scenarios", lambda *_, basis=None: seen.append(basis) or {})
     monkeypatch.setattr("mrsjax.analysis.scenarios.evaluate_scenarios", lambda trials, *_, **__: trials)
-    scenario_rows(str(tmp_path / "run"), 2, 1, 3, lambda line: None)
+    scenario_rows(str(tmp_path / "run"), 2, 1, 3, say=str, note=str)
     np.testing.assert_array_equal(seen[0].fids, saved.basis.fids)
 
 
@@ -164,10 +164,17 @@ def test_no_fit_follows_a_network_that_gives_the_amplitudes_itself(tmp_path, mrs
     place = _own(tmp_path)
     monkeypatch.setattr("simulators.datasets.scenarios.scenarios", lambda *_, basis=None: {})
     monkeypatch.setattr("mrsjax.analysis.scenarios.evaluate_scenarios", lambda trials, methods, **_: methods)
-    assert list(scenario_rows(str(place), 2, 1, None, lambda line: None)) == ["fit", "network"]
+    assert list(scenario_rows(str(place), 2, 1, None, say=str, note=str)) == ["fit", "network"]
     for verb, given in (("predict", ("DATA",)), ("evaluate", ("--scenarios",))):
         code, said = mrsjax(verb, place, *given, "--iterations", 4, "-o", tmp_path / "out")
         assert code == 2 and "own: iterations: this network gives the amplitudes itself" in said, said
+
+
+def test_scenarios_that_are_left_out_are_told(tmp_path, monkeypatch):
+    place, told = _own(tmp_path), []
+    monkeypatch.setattr("mrsjax.analysis.scenarios.evaluate_scenarios", lambda trials, *_, **__: trials)
+    assert "baseline x4" not in scenario_rows(str(place), 2, 1, None, say=str, note=told.append)
+    assert len(told) == 1 and "scenarios left out" in told[0] and "baseline x4, macromolecules x2" in told[0]
 
 
 def test_data_of_another_echo_time_are_told(tmp_path):

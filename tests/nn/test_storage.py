@@ -150,7 +150,7 @@ def test_a_network_with_amplitudes_of_its_own_gives_these(trained):
     own = eqx.filter_jit(lambda n, x: jax.vmap(n)(x).amplitudes)(network, jnp.asarray(fids[:2], jnp.complex64))
     np.testing.assert_allclose(found.amplitudes[:2], own, rtol=1e-4)
     assert np.isnan(found.amplitudes[2]).all() and np.isfinite(found.crlb[:2]).all()
-    with pytest.raises(ValueError, match="iterations: .* wanted none, found 3"):
+    with pytest.raises(ValueError, match=r"iterations: .* wanted none, found 3"):
         predict(saved, fids, sampling(N), iterations=3)
 
 
