@@ -97,13 +97,18 @@ def test_gradient_with_respect_to_a_model_constant(fitted):
     np.testing.assert_allclose(jacobian, wanted, atol=1e-4 * abs(wanted[0]))
 
 
-def test_gradient_with_respect_to_dwell_time_agrees_with_finite_differences(fitted):
+@pytest.mark.parametrize("what", ["dwell time", "basis"])
+def test_gradients_of_amplitudes_and_parameters_agree_with_finite_differences(fitted, what):
     model, fid, result = fitted
+    where = (lambda m: m.sampling.dwell_time) if what == "dwell time" else (lambda m: m.groups[0].fids)
+    rng, now = np.random.default_rng(4), where(model)
+    step = now if what == "dwell time" else jnp.asarray(rng.normal(size=now.shape)) * jnp.abs(now)
 
     def at(scale, steps):
-        other = eqx.tree_at(lambda m: m.sampling.dwell_time, model, model.sampling.dwell_time * scale)
-        return differentiable_fit(other, fid, result, 0, newton_steps=steps).amplitudes
+        found = differentiable_fit(eqx.tree_at(where, model, now + scale * step), fid, result, 0, newton_steps=steps)
+        return found.amplitudes, ravel_pytree(found.values)[0]
 
-    gradient = jax.jacfwd(lambda s: at(s, 2))(1.0)
-    numeric = (at(1 + 1e-5, 4) - at(1 - 1e-5, 4)) / 2e-5
-    np.testing.assert_allclose(gradient, numeric, rtol=1e-3, atol=1e-3 * float(jnp.abs(numeric).max()))
+    gradients = jax.jacfwd(lambda s: at(s, 2))(0.0)
+    for gradient, up, down in zip(gradients, at(1e-5, 4), at(-1e-5, 4), strict=True):
+        numeric = (up - down) / 2e-5
+        np.testing.assert_allclose(gradient, numeric, rtol=1e-3, atol=1e-3 * float(jnp.abs(numeric).max()))
