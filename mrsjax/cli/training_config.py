@@ -72,6 +72,7 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
     from mrsjax.cli.training_data import source
     from mrsjax.nn import Matched, NetworkSpec, Training, calibrate, familiarity, weighted
     from mrsjax.nn import train as training
+    from mrsjax.nn.checkpoint import make_folder
     from mrsjax.nn.losses import check
     from mrsjax.nn.spread import Ensemble, each
     from mrsjax.nn.storage import write_network
@@ -89,6 +90,7 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     simulator, validation, basis, sampling, of_data = source(given)
+    make_folder(out)
     network = calibrate(spec, basis, sampling, simulator, seed=settings.seed)
     names = network.model.names
     known = familiarity(network.inputs, simulator, key=jax.random.fold_in(jax.random.key(settings.seed), 0xFA))

@@ -77,6 +77,19 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path}: no readable .npz of arrays: {' '.join(str(error).split())[:120]}") from None
 
 
+def make_folder(folder: Path) -> None:
+    """The folder of a run, before anything is computed for it.
+
+    **Raises:** `ValueError` naming the folder when it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{folder}: wanted a folder for the run, found {error.strerror or error}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"{folder}: wanted a folder that can be written, found one that cannot")
+
+
 def write_state(folder: Path, now: Progress, mark: Mapping[str, Any]) -> None:
     """`folder/state.npz`."""
     meta = {

@@ -17,7 +17,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mrsjax.core import Sample, Simulator
-from mrsjax.nn.checkpoint import Progress, read_state, write_state
+from mrsjax.nn.checkpoint import Progress, make_folder, read_state, write_state
 from mrsjax.nn.frozen import partition
 from mrsjax.nn.logs import write_logs
 
@@ -113,9 +113,11 @@ def train(
 
     - `validation`: draws the validation spectra, where `simulator` is a finite set that would give those trained on; None: `simulator` with other keys.
 
-    **Raises:** `ValueError` when the batch does not divide among the devices, when `out` holds another run (settings, network, constants or `about`), or when
+    **Raises:** `ValueError` when the batch does not divide among the devices, when `out` is no folder that can be written, when `out` holds another run (settings, network, constants or `about`), or when
     the loss stops being finite.
     """
+    if out is not None:
+        make_folder(out)
     devices = jax.devices()
     if settings.batch % len(devices) or settings.validation % len(devices):
         raise ValueError(
@@ -188,8 +190,10 @@ def train(
                 _save(save, out, now, rest, best=now.waited == 0)
         if report is not None:
             report(record, settings.steps)
-    if out is not None and save is not None:  # a run killed between its state and its models has them stale
-        _save(save, out, now, rest, best=True)
+    if out is not None:  # a run killed between its state and its logs or models has them stale
+        write_logs(out, now.history)
+        if save is not None:
+            _save(save, out, now, rest, best=True)
     ended = "patience" if _patience(settings, now) else "steps"
     return Trained(eqx.combine(now.best_trainable, rest), now.history, now.best_step, ended)
 

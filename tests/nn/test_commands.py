@@ -220,6 +220,13 @@ def test_mistakes_that_need_the_network_are_named(tmp_path, changes, named):
         run(read_training(str(path)), tmp_path / "run", lambda line: None)
 
 
+def test_a_folder_for_the_run_is_made_before_anything_is_computed(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("mrsjax.nn.calibrate", lambda *_, **__: pytest.fail("it was calibrated"))
+    with pytest.raises(ValueError, match="file: wanted a folder"):
+        run(read_training(str(_config(tmp_path))), tmp_path / "file", lambda line: None)
+
+
 def test_a_data_set_and_measured_spectra_stand_in_for_a_recipe(tmp_path):
     """Both are split: what validates is never trained on."""
     (tmp_path / "tiny.yaml").write_text(RECIPE)

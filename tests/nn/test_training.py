@@ -15,6 +15,7 @@ import pytest
 
 from mrsjax.core import Sample
 from mrsjax.nn import Frozen, Matched, Measured, Training, calibrate, train, weighted
+from mrsjax.nn.logs import write_logs
 from tests.nn.small import PREDICTED, N, simulator, spec
 from tests.physics.examples import basis, sampling
 
@@ -187,6 +188,21 @@ def test_a_run_that_patience_ended_stays_ended_and_its_models_are_the_states(tmp
     assert again.ended == "patience" and again.history == done.history
     assert saved == {"best": (float(done.network.x), done.best_step), "last": (saved["last"][0], done.best_step + 2)}
     assert saved["last"][0] != saved["best"][0]
+
+
+def test_logs_that_a_kill_left_short_are_made_whole(tmp_path):
+    done = _numbers(tmp_path, steps=3)
+    whole = [(tmp_path / name).read_text() for name in ("log.csv", "log.json")]
+    write_logs(tmp_path, done.history[:2])  # as if killed between the last state and its log
+    _numbers(tmp_path, steps=3)
+    assert [(tmp_path / name).read_text() for name in ("log.csv", "log.json")] == whole
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_a_step(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in ("file", "file/run"):
+        with pytest.raises(ValueError, match=r"file.*: wanted a folder"):
+            _numbers(tmp_path / place, loss=lambda *_: pytest.fail("it was traced"))
 
 
 def test_validation_spectra_can_be_others_than_those_trained_on():
