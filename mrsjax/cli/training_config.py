@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,24 +46,20 @@ def read_training(path: str) -> dict[str, Any]:
     return {"path": path, **content}
 
 
-def _number(path: str, place: str, given: Any) -> float:
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Errors of a configuration begin with its file."""
     try:
-        return float(given)
-    except (TypeError, ValueError):
-        raise ValueError(f"{path}: {place}: wanted a number, found {given!r}") from None
-
-
-def _made(path: str, key: str, kind: Any, given: Mapping[str, Any]) -> Any:
-    known = [f.name for f in dataclasses.fields(kind)]
-    if unknown := [str(k) for k in given if k not in known]:
-        raise ValueError(f"{path}: {key}: unknown settings {', '.join(unknown)}; known are {', '.join(known)}")
-    for f in dataclasses.fields(kind):
-        if f.name in given and isinstance(f.default, int | float) and not isinstance(f.default, bool):
-            given = {**given, f.name: type(f.default)(_number(path, f"{key}.{f.name}", given[f.name]))}
-    try:
-        return kind(**given)
+        yield
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _made(key: str, kind: Any, given: Mapping[str, Any]) -> Any:
+    known = [f.name for f in dataclasses.fields(kind)]
+    if unknown := [str(k) for k in given if k not in known]:
+        raise ValueError(f"{key}: unknown settings {', '.join(unknown)}; known are {', '.join(known)}")
+    return kind(**given)
 
 
 def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
@@ -70,26 +67,27 @@ def run(given: Mapping[str, Any], out: Path, say: Callable[[str], None]) -> Any:
     import jax
 
     from mrsjax.cli.training_data import source
-    from mrsjax.nn import Matched, NetworkSpec, Training, calibrate, familiarity, weighted
+    from mrsjax.nn import Matched, NetworkSpec, Training, build, calibrate, familiarity, weighted
     from mrsjax.nn import train as training
     from mrsjax.nn.checkpoint import make_folder
     from mrsjax.nn.losses import check
+    from mrsjax.nn.ranges import number
     from mrsjax.nn.spread import Ensemble, each
     from mrsjax.nn.storage import write_network
 
     path = given["path"]
-    spec = _made(path, "network", NetworkSpec, given["network"])
-    settings = _made(path, "training", Training, given["training"])
-    usual = "residual" if "data" in given else "likelihood" if spec.variance else "parameters"
-    weights = {str(k): _number(path, f"loss.{k}", v) for k, v in (given["loss"] or {usual: 1.0}).items()}
-    if "data" in given and (seeing := [k for k in weights if k not in BLIND]):
-        raise ValueError(f"{path}: loss.{seeing[0]}: measured data have no truth; wanted {' or '.join(BLIND)}")
-    try:
+    with _named(path):
+        spec = _made("network", NetworkSpec, given["network"])
+        settings = _made("training", Training, given["training"])
+        usual = "residual" if "data" in given else "likelihood" if spec.variance else "parameters"
+        weights = {str(k): number(f"loss.{k}", v, above=0.0) for k, v in (given["loss"] or {usual: 1.0}).items()}
+        if "data" in given and (seeing := [k for k in weights if k not in BLIND]):
+            raise ValueError(f"loss.{seeing[0]}: measured data have no truth; wanted {' or '.join(BLIND)}")
         loss = weighted(weights)
         check(spec, weights)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
     simulator, validation, basis, sampling, of_data = source(given)
+    with _named(path):
+        build(spec, basis, sampling)
     make_folder(out)
     network = calibrate(spec, basis, sampling, simulator, seed=settings.seed)
     names = network.model.names

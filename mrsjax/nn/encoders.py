@@ -8,11 +8,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Key
+
+from mrsjax.nn.ranges import counts, number, whole
 
 
 def dropout(x: Float[Array, "..."], rate: float, key: Key[Array, ""] | None, *, whole: int = 0) -> Float[Array, "..."]:
@@ -170,6 +174,8 @@ class Transformer(nnx.Module):
         rate: float = 0.0,
     ):
         _one_dimensional("transformer", shape)
+        if width % heads:
+            raise ValueError(f"encoder.width: wanted a multiple of the {heads} heads, found {width}")
         tokens = -(-shape[0] // patch)
         self.embed = nnx.Linear(patch * shape[1], width, rngs=rngs)
         self.position = nnx.Param(0.02 * jax.random.normal(rngs.params(), (tokens, width)))
@@ -198,6 +204,14 @@ ENCODERS: dict[str, Callable[..., nnx.Module]] = {
 }  # fmt: skip
 
 
+_count = partial(whole, least=1)
+#: Options of these encoders -> what reads them. No width at all is one dense layer.
+READ: dict[str, Callable[[str, Any], Any]] = {
+    "rate": partial(number, below=1.0), "widths": partial(counts, empty=True), "channels": counts, "kernels": counts,
+    **dict.fromkeys(("kernel", "stride", "width", "blocks", "patch", "heads"), _count),
+}  # fmt: skip
+
+
 def register(name: str, make: Callable[..., nnx.Module]) -> None:
     """Makes an encoder of your own known by a name: `make(shape, out, *, rngs, **options)`; it must be registered before its model is loaded.
 
@@ -211,10 +225,12 @@ def register(name: str, make: Callable[..., nnx.Module]) -> None:
 def encoder(name: str, shape: tuple[int, ...], out: int, *, seed: int, **options) -> nnx.Module:
     """A new encoder of the registry.
 
-    **Raises:** `ValueError` for an unknown name or option.
+    **Raises:** `ValueError` for an unknown name or option, or an impossible number in one.
     """
-    if name not in ENCODERS:
+    if not isinstance(name, str) or name not in ENCODERS:
         raise ValueError(f"encoder: wanted one of {', '.join(ENCODERS)}, found {name!r}")
+    if ENCODERS[name] in (MLP, CNN, CNN2D, ResNet, Transformer):
+        options |= {k: READ[k](f"encoder.{k}", v) for k, v in options.items() if k in READ}
     try:
         return ENCODERS[name](shape, out, rngs=nnx.Rngs(seed), **options)
     except TypeError as error:

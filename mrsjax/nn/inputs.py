@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrsjax.core import Sampling, to_spectrum
+from mrsjax.nn.ranges import number, whole
 from mrsjax.nn.scattering import scattering, spectrogram
 from mrsjax.physics.model import window_of
 
@@ -46,16 +49,17 @@ class Inputs(eqx.Module):
     ):
         if domain not in DOMAINS:
             raise ValueError(f"domain: wanted {', '.join(DOMAINS)}, found {domain!r}")
-        if parts not in PARTS:
+        if parts not in tuple(PARTS):
             raise ValueError(f"parts: wanted {', '.join(PARTS)}, found {parts!r}")
         if points is not None and domain != "fid":
             raise ValueError(f"points: {points} has no use in domain {domain}, which takes a window; use domain fid")
-        points = sampling.n_points if points is None else points
-        if not 16 <= points <= sampling.n_points:
-            raise ValueError(f"points: wanted 16 to {sampling.n_points}, found {points}")
-        low, high = window_ppm
+        n = sampling.n_points
+        points = whole("inputs.points", n if points is None else points, least=16, most=n)
+        if not isinstance(window_ppm, list | tuple) or len(window_ppm) != 2:
+            raise ValueError(f"inputs.window_ppm: wanted two numbers, found {window_ppm!r}")
+        low, high = (number("inputs.window_ppm", x, least=-math.inf) for x in window_ppm)
         self.domain, self.parts = domain, parts
-        self.window = (0, points) if domain == "fid" else window_of(sampling, float(low), float(high))
+        self.window = (0, points) if domain == "fid" else window_of(sampling, low, high)
 
     def __call__(self, fid: Complex[Array, " n"]) -> tuple[Float[Array, "k *f c"], Float[Array, ""]]:
         full = fid if self.domain == "fid" else to_spectrum(fid)

@@ -11,6 +11,7 @@ from mrsjax.core import Sample
 from mrsjax.inference import varpro
 from mrsjax.nn import layers
 from mrsjax.nn.network import Network, NetworkSpec, Prediction
+from mrsjax.nn.ranges import number
 
 
 def parameters(network: Network, prediction: Prediction, sample: Sample) -> Float[Array, ""]:
@@ -90,12 +91,12 @@ def check(spec: NetworkSpec, weights: Mapping[str, float]) -> None:
 def weighted(weights: Mapping[str, float]) -> Callable[[Network, Sample, Key[Array, ""] | None], Float[Array, ""]]:
     """The sum of named losses as what `train` takes.
 
-    **Raises:** `ValueError` for an unknown name or no name at all.
+    **Raises:** `ValueError` for an unknown name, no name at all, or a weight that is not positive.
     """
     unknown = [n for n in weights if n not in LOSSES]
     if unknown or not weights:
         raise ValueError(f"loss: wanted weights of {', '.join(LOSSES)}, found {', '.join(unknown) or 'none'}")
-    chosen = tuple((LOSSES[name], float(weight)) for name, weight in weights.items())
+    chosen = tuple((LOSSES[name], number(f"loss.{name}", weight, above=0.0)) for name, weight in weights.items())
 
     def total(network, sample, key):
         whole = not OF_AMPLITUDES.isdisjoint(weights)

@@ -22,6 +22,7 @@ from mrsjax.nn.encoders import encoder
 from mrsjax.nn.flax_net import FlaxNet
 from mrsjax.nn.frozen import Frozen
 from mrsjax.nn.inputs import Inputs
+from mrsjax.nn.ranges import SEEDS, switch, whole
 from mrsjax.physics import SignalModel, default_model
 from mrsjax.physics.options import model_options
 
@@ -61,16 +62,18 @@ class NetworkSpec:
             if not isinstance(getattr(self, name), Mapping):
                 example = ", e.g. {name: mlp}" if name == "encoder" else ""
                 raise ValueError(f"network.{name}: wanted a mapping{example}, found {getattr(self, name)!r}")
-        if isinstance(self.predicted, str) or not all(isinstance(n, str) for n in self.predicted):
+        names = self.predicted if isinstance(self.predicted, list | tuple) else [None]
+        if not all(isinstance(n, str) for n in names):
             raise ValueError(f"network.predicted: wanted a list of names, found {self.predicted!r}")
-        if self.steps < 0:
-            raise ValueError(f"network.steps: wanted 0 or more, found {self.steps}")
+        object.__setattr__(self, "steps", whole("network.steps", self.steps))
+        object.__setattr__(self, "seed", whole("network.seed", self.seed, most=SEEDS))
+        switch("network.variance", self.variance)
         object.__setattr__(self, "predicted", tuple(self.predicted))
         object.__setattr__(self, "model", MODEL_DEFAULTS | dict(self.model))  # a later version may have other defaults
         if self.amplitudes not in AMPLITUDES:
-            raise ValueError(f"amplitudes: wanted one of {', '.join(AMPLITUDES)}, found {self.amplitudes!r}")
+            raise ValueError(f"network.amplitudes: wanted one of {', '.join(AMPLITUDES)}, found {self.amplitudes!r}")
         if not self.predicted and self.amplitudes != "network":
-            raise ValueError("predicted: wanted at least one parameter, or amplitudes: network")
+            raise ValueError("network.predicted: wanted at least one parameter, or amplitudes: network")
 
     @property
     def text(self) -> str:

@@ -20,6 +20,7 @@ from mrsjax.core import Sample, Simulator
 from mrsjax.nn.checkpoint import Progress, make_folder, read_state, write_state
 from mrsjax.nn.frozen import partition
 from mrsjax.nn.logs import write_logs
+from mrsjax.nn.ranges import SEEDS, number, whole
 
 #: Folded into the seed: training and validation never share a key.
 TRAIN, VALIDATE, DROP = 1, 2, 3
@@ -48,13 +49,18 @@ class Training:
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("steps", "batch", "validation", "every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"training.{name}: wanted at least 1, found {getattr(self, name)}")
+        given = dataclasses.asdict(self)
+        checked: dict[str, Any] = {
+            name: whole(f"training.{name}", given[name], least=1) for name in ("steps", "batch", "validation", "every")
+        }
+        checked |= {name: whole(f"training.{name}", given[name]) for name in ("warmup", "patience")}
+        checked |= {name: number(f"training.{name}", given[name], above=0.0) for name in ("learning_rate", "clip")}
+        checked["weight_decay"] = number("training.weight_decay", self.weight_decay)
+        checked["seed"] = whole("training.seed", self.seed, most=SEEDS)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
         if self.schedule not in ("cosine", "constant"):
             raise ValueError(f"training.schedule: wanted cosine or constant, found {self.schedule!r}")
-        if self.learning_rate <= 0 or self.clip <= 0:
-            raise ValueError("training: wanted a positive learning_rate and clip")
 
     def optimiser(self) -> optax.GradientTransformation:
         """Clipping, then AdamW on the schedule."""

@@ -209,6 +209,10 @@ def test_mistakes_in_the_configuration_are_named(tmp_path, changes, named):
         ({"network": {"encoder": "mlp"}}, r"encoder: wanted a mapping"),
         ({"loss": {"likelihood": 1.0}}, "variance: true"),
         ({"loss": {"parameters": "much"}}, r"loss\.parameters: wanted a number"),
+        ({"training": {"steps": 1500.7}}, r"training\.steps: wanted a whole number .*found 1500\.7"),
+        ({"training": {"learning_rate": float("nan")}}, r"training\.learning_rate"),
+        ({"network": {"variance": "no"}}, r"network\.variance: wanted true or false"),
+        ({"network": {"encoder": {"name": "cnn", "stride": 0}}}, r"encoder\.stride: wanted .* found 0"),
         ({"recipe": None, "data": "a.nii.gz", "loss": {"parameters": 1.0}}, "measured data have no truth"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from mrsjax.core import Sample
 from mrsjax.nn import Matched, NetworkSpec, build, layers
-from mrsjax.nn.losses import amplitudes, check, likelihood
+from mrsjax.nn.losses import amplitudes, check, likelihood, weighted
 from mrsjax.nn.network import Calibration
 from tests.nn.small import PREDICTED, N, simulator, spec
 from tests.physics.examples import basis, sampling
@@ -106,6 +106,12 @@ def test_losses_that_a_network_cannot_have_are_named(network, loss, named):
         check(NetworkSpec(**{"predicted": PREDICTED, **network}), {loss: 1.0})
 
 
+@pytest.mark.parametrize("weight", [-1.0, 0.0, np.nan, np.inf, True, "much"])
+def test_weights_of_losses_are_positive(weight):
+    with pytest.raises(ValueError, match=r"loss\.residual: wanted a number above 0"):
+        weighted({"residual": weight})
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
@@ -115,6 +121,10 @@ def test_losses_that_a_network_cannot_have_are_named(network, loss, named):
         ({"predicted": [1]}, "predicted: wanted a list"),
         ({"predicted": []}, "at least one parameter"),
         ({"steps": -1}, "steps"),
+        ({"steps": 1.5}, r"network\.steps: wanted a whole number"),
+        ({"variance": "no"}, r"network\.variance: wanted true or false, found 'no'"),
+        ({"seed": -1}, r"network\.seed"),
+        ({"predicted": 3}, "predicted: wanted a list"),
     ],
     ids=str,
 )

@@ -50,6 +50,10 @@ def test_inputs_are_free_of_scale_and_keep_it(options):
         {"parts": "phase"},
         {"domain": "fid", "points": 4096},
         {"window_ppm": (20, 30)},
+        {"window_ppm": 3},
+        {"window_ppm": ("low", 4.0)},
+        {"domain": "fid", "points": 100.5},
+        {"parts": ["real"]},
     ],
     ids=str,
 )
@@ -121,6 +125,27 @@ def test_unknown_encoders_and_options_are_refused():
         encoder("cnn2d", (32, 8, 2), 1, seed=0, channels=(2, 2, 2, 2))
     with pytest.raises(ValueError, match="taken"):
         register("mlp", encoder)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "named"),
+    [
+        ("mlp", {"widths": [0]}, "widths: wanted a whole number"),
+        ("mlp", {"widths": 64}, "widths: wanted a list"),
+        ("mlp", {"rate": 1.5}, "rate: wanted a number of at least 0 and below 1, found 1.5"),
+        ("mlp", {"rate": True}, "rate"),
+        ("cnn", {"channels": []}, "channels: wanted a list"),
+        ("cnn", {"stride": 0}, "stride"),
+        ("cnn", {"kernel": 2.5}, "kernel"),
+        ("resnet", {"blocks": "many"}, "blocks"),
+        ("transformer", {"width": 30, "heads": 4}, "width: wanted a multiple of the 4 heads"),
+        (["mlp"], {}, "wanted one of mlp"),
+    ],
+    ids=str,
+)
+def test_impossible_options_are_refused(name, options, named):
+    with pytest.raises(ValueError, match=f"encoder.*{named}"):
+        encoder(name, (64, 2), 3, seed=0, **options)
 
 
 def test_bounds_hold_and_outputs_of_order_one_cover_the_training_data():

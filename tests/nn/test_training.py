@@ -66,10 +66,23 @@ def test_measured_spectra_train_without_truth(world):
     assert done.history[-1].validation < 0.6 * done.history[0].validation
 
 
-@pytest.mark.parametrize("change", [{"batch": 0}, {"schedule": "step"}, {"learning_rate": -1.0}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch": 0}, {"batch": True}, {"steps": 1500.7}, {"steps": np.inf}, {"patience": -1}, {"warmup": -1}, {"weight_decay": -1e-3},
+        {"schedule": "step"}, {"learning_rate": -1.0}, {"learning_rate": np.nan}, {"clip": 0}, {"clip": np.inf}, {"seed": 2**32},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_impossible_settings_are_refused(change):
-    with pytest.raises(ValueError, match="training"):
+    with pytest.raises(ValueError, match=rf"training\.{next(iter(change))}: wanted .*found"):
         Training(**change)
+
+
+def test_settings_are_numbers_however_they_are_written():
+    """YAML 1.1 reads 1e-3 as a text and 1e3 as well."""
+    given = Training(steps="1e3", learning_rate="1e-3", warmup=10.0)  # type: ignore[arg-type]
+    assert (given.steps, given.learning_rate, given.warmup) == (1000, 1e-3, 10) and isinstance(given.warmup, int)
 
 
 PROGRAM = """
