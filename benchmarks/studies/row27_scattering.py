@@ -27,7 +27,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 def score(networks, own, samples):
     m = len(own.metabolites)
     sets = {"as trained": samples} | {
-        name: draw(world(**change).simulator, len(samples.data)) for name, change in CHANGES.items()
+        name: draw(world(**change).simulator, len(samples.data), own.seed) for name, change in CHANGES.items()
     }
     rows: list[tuple] = [("method", *(f"{name}: SMAPE / %, median R^2" for name in sets), "CPU ms a spectrum")]
 

@@ -15,7 +15,7 @@ QUIET = {"uniform": [2000, 2001]}
 
 def score(networks, own, samples):
     m, snr = len(own.metabolites), samples.labels["snr"]
-    quiet = draw(world(snr=QUIET).simulator, len(samples.data))
+    quiet = draw(world(snr=QUIET).simulator, len(samples.data), own.seed)
     rows: list[tuple] = [("method", "SNR 2000: bias over spread, lowest tenth", "middle", "highest tenth", "r of log sd and log bound",
                           "sd over bound, SNR 10 to 27", "SNR 74 to 200", "sd over root mean squared error", "CPU ms a spectrum")]  # fmt: skip
     fits = {name: classical(own, part.data) for name, part in (("quiet", quiet), ("noisy", samples))}

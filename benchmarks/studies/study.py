@@ -34,11 +34,12 @@ METABOLITES = {**DRAWN, "macromolecules": "off"}
 
 
 class World(NamedTuple):
-    """What a study is simulated with: the simulator, its basis and sampling."""
+    """What a study is simulated with: the simulator, its basis and sampling; `seed` of its test spectra, those of a changed world among them."""
 
     simulator: Any
     basis: BasisSet
     sampling: Sampling
+    seed: int = TEST_SEED
 
     @property
     def metabolites(self) -> tuple[str, ...]:
@@ -124,7 +125,7 @@ def learn(study: Study, name: str, world: World) -> tuple[Any, str]:
 
 def run(study: Study, seed: int = TEST_SEED) -> Iterator[str]:
     """Trains, and scores on spectra of a seed; the lines of the report as they are known."""
-    world = study.simulate()
+    world = study.simulate()._replace(seed=seed)
     yield from (f"row {study.row}: {study.title}", f"published: {study.published}", f"here: {study.reduced}")
     networks = {}
     for name in study.learners:

@@ -8,12 +8,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Key
+from jaxtyping import Array, Complex, Float, Key
 
 from mrsjax.core import Sample, Simulator
 from mrsjax.core.metabolites import canonical
+from mrsjax.inference import stages
+from mrsjax.inference.varpro import Tree, single
+from mrsjax.nn import layers
 from mrsjax.nn.bounds import ParameterMap
 from mrsjax.nn.network import Calibration, Network, NetworkSpec, build
+
+#: Measured spectra whose amplitudes calibrate a network that gives them itself.
+PROJECTED = 64
 
 
 class Measured(eqx.Module):
@@ -57,8 +63,26 @@ class Matched(eqx.Module):
         return Sample(drawn.data, truth, drawn.labels)
 
 
+def _projected(network: Network, fids: Complex[Array, "s n"]) -> Float[np.ndarray, "s m"]:
+    """Exact amplitudes over the inputs' scale, shift and phase by the fit's correlation, all else at the model's start."""
+    model = network.model
+    theta, _ = stages.correlated(*single((model, stages.singlet_band(model), fids)))
+
+    @eqx.filter_jit
+    def solved(network, fids, values):
+        def one(fid, values):
+            found = network.encode(fid)
+            return found.noise * layers.project(network.model, found.problem, values) / found.scale
+
+        return jax.vmap(one)(fids, values)
+
+    values = jax.vmap(Tree(model).unravel)(theta)
+    return np.asarray(solved(network, fids, values), float)
+
+
 def calibrate(spec: NetworkSpec, basis, sampling, simulator: Simulator, *, count: int = 512, seed: int = 0) -> Network:
-    """`build` with the means and spreads of `count` samples of the simulator.
+    """`build` with the means and spreads of `count` samples of the simulator; amplitudes of measured data, which a network gives itself, are those that are best at
+    the model's start.
 
     **Raises:** `ValueError` when the simulator's FIDs have another length than `sampling`.
     """
@@ -90,4 +114,11 @@ def calibrate(spec: NetworkSpec, basis, sampling, simulator: Simulator, *, count
     if "amplitudes" in truth:
         relative = np.asarray(truth["amplitudes"]) / np.asarray(scale)[:, None]
         amplitude, wide = np.nan_to_num(relative.mean(axis=0), nan=1e-3), np.nan_to_num(relative.std(axis=0), nan=1e-3)
+    elif spec.amplitudes == "network":
+        relative = _projected(
+            network, eqx.filter_jit(jax.vmap(lambda key: simulator.sample(key).data))(keys[:PROJECTED])
+        )
+        mean, spread_of = relative.mean(axis=0), relative.std(axis=0)
+        least = 0.1 * mean.mean()  # what is in none of them can still be in others
+        amplitude, wide = np.maximum(mean, least), np.maximum(spread_of, least)
     return build(spec, basis, sampling, Calibration(location, spread, amplitude, wide))

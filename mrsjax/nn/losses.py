@@ -58,11 +58,12 @@ def residual(network: Network, prediction: Prediction, sample: Sample) -> Float[
 
 
 def signal(network: Network, prediction: Prediction, sample: Sample) -> Float[Array, ""]:
-    """Mean squared difference between the decoded spectrum and the data in the window, in units of the data's mean power; needs no truth."""
+    """Mean squared difference between the decoded spectrum and the data in the window, in units of the data's mean power there; needs no truth."""
     model = network.model
     decoded = model.signal(prediction.values, prediction.amplitudes)  # one transform in all, not one for each component
-    rest = model.crop(sample.data - decoded)
-    return jnp.mean(rest.real**2 + rest.imag**2) / prediction.scale**2
+    rest, data = model.crop(sample.data - decoded), model.crop(sample.data)
+    power = jnp.mean(data.real**2 + data.imag**2)
+    return jnp.mean(rest.real**2 + rest.imag**2) / jnp.maximum(power, jnp.finfo(power.dtype).tiny)
 
 
 LOSSES: dict[str, Callable[[Network, Prediction, Sample], Float[Array, ""]]] = {

@@ -87,6 +87,22 @@ def test_a_study_goes_from_simulation_to_its_table(name, monkeypatch):
     assert not [cells for cells in body if re.search(r"\bnan\b", " ".join(cells))]
 
 
+class _Drawn(Exception):
+    pass
+
+
+@pytest.mark.parametrize("name", ["row27_scattering", "row32_dropout_and_bias"])
+def test_changed_sets_are_of_the_seed_of_the_test_spectra(name, monkeypatch):
+    def draw(simulator, count, seed=study.TEST_SEED):
+        raise _Drawn(seed)
+
+    module = importlib.import_module(f"benchmarks.studies.{name}")
+    monkeypatch.setattr(module, "draw", draw)
+    monkeypatch.setattr(study, "draw", lambda *_: SimpleNamespace(data=np.zeros((2, 8)), labels={"snr": np.ones(2)}))
+    with pytest.raises(_Drawn, match=r"^7$"):
+        list(run(module.STUDY._replace(learners={}), 7))
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_has_its_line_in_the_docs(name):
     assert f"`{name}`" in (ROOT / "docs" / "studies.md").read_text()

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from mrsjax.core import Sample
+from mrsjax.core import BasisSet, Sample
 from mrsjax.nn import Frozen, Matched, Measured, Training, calibrate, train, weighted
 from mrsjax.nn.logs import write_logs
 from tests.nn.small import PREDICTED, N, simulator, spec
@@ -64,6 +64,17 @@ def test_measured_spectra_train_without_truth(world):
     network = calibrate(spec(), basis(N), sampling(N), measured, count=64)
     done = train(network, measured, weighted({"residual": 1.0}), SETTINGS)
     assert done.history[-1].validation < 0.6 * done.history[0].validation
+
+
+def test_amplitudes_of_measured_data_are_calibrated_in_units_of_the_basis(world):
+    """Whatever the scale of the basis and that of the data."""
+    _, data = world
+    drawn = eqx.filter_jit(eqx.filter_vmap(data.sample))(jax.random.split(jax.random.key(5), 64))
+    own = basis(N)
+    large = BasisSet(1000 * own.fids, own.names, own.sampling)
+    network = calibrate(spec(amplitudes="network"), large, sampling(N), Measured(0.01 * drawn.data), count=64)
+    found = eqx.filter_jit(jax.vmap(lambda x: network.positive(jax.numpy.zeros(6), network.inputs(x)[1])))(drawn.data)
+    np.testing.assert_allclose(1000 * found.mean(axis=0), drawn.truth["amplitudes"].mean(axis=0), rtol=0.35)
 
 
 @pytest.mark.parametrize(
