@@ -20,18 +20,20 @@ from simulators.tissue.priors import single, uniform
 class Transients(Artefact):
     """One FID `(..., n)` becomes `(transients, ..., n)`, each with a frequency, a phase and a size of its own.
 
-        f_j = drift x_j + walk W_j + jump [j >= start],   phase_j = spread N_j + swing [moved_j],   size_j = 1 - loss [moved_j],   x_j = j / (T - 1)
+        f_j = drift x_j + walk W_j + jump [j >= start],   phase_j = turn x_j + leap [j >= start] + spread N_j + swing [moved_j],   size_j = 1 - loss [moved_j],   x_j = j / (T - 1)
 
     `drift` (Hz over the series: a slow change, e.g. of the cooling magnet), `walk` (Hz, standard deviation of each step of the random walk W), `jump` (Hz) at
-    a random `start` with probability `jump_probability`; `spread` (rad); each transient is `moved` with probability `motion_probability`: it loses a fraction and
+    a random `start` with probability `jump_probability`; `turn` and `leap` (rad): drift of the phase, and its jump, which comes with that of the frequency; `spread` (rad); each transient is `moved` with probability `motion_probability`: it loses a fraction and
     turns its phase by up to `swing`. The mean of f_j over the series is not taken off.
 
-    Label: "frequency" (T,) Hz, "phase" (T,) rad, "size" (T,), "moved" (T,), "jump" (Hz, 0 when there was none), "start".
+    Label: "frequency" (T,) Hz, "phase" (T,) rad, "size" (T,), "moved" (T,), "jump" (Hz, 0 when there was none), "leap" (rad, the same), "start".
     """
 
     drift: Distribution
     walk: Distribution
     jump: Distribution
+    turn: Distribution
+    leap: Distribution
     spread: Distribution
     loss: Distribution
     jump_probability: Float[Array, ""] = eqx.field(converter=single)
@@ -43,22 +45,26 @@ class Transients(Artefact):
     def __call__(self, data, scene, *, key):
         count = self.count
         key, (drift, walk, jump, spread, loss) = draws(key, self.drift, self.walk, self.jump, self.spread, self.loss)
+        _, (turn, leap) = draws(jax.random.fold_in(key, 1), self.turn, self.leap)
         of_jump, of_normal, of_uniform = jax.random.split(key, 3)
         steps, phases = jax.random.normal(of_normal, (2, count), jnp.float32)
         when, moves, turns = jax.random.uniform(of_uniform, (3, count), jnp.float32)
-        jump = jump * happens(of_jump, self.jump_probability)
+        jumps = happens(of_jump, self.jump_probability)
+        jump, leap = jump * jumps, leap * jumps
         start = jnp.floor(when[0] * count)
         number = jnp.arange(count, dtype=jnp.float32)
         walked = jnp.cumsum(jnp.where(number > 0, steps, 0.0))
-        frequency = drift * number / max(count - 1, 1) + walk * walked + jump * (number >= start)
+        along, after = number / max(count - 1, 1), number >= start
+        frequency = drift * along + walk * walked + jump * after
         moved = (moves < self.motion_probability).astype(jnp.float32)
-        phase = spread * phases + moved * self.swing * (2 * turns - 1)
+        phase = turn * along + leap * after + spread * phases + moved * self.swing * (2 * turns - 1)
         size = 1 - loss * moved
         s = scene.sampling
         rate = lax.complex(jnp.zeros_like(frequency), 2 * math.pi * frequency)
         factor = (size * cis(phase))[:, None] * exponentials(rate, s.dwell_time, s.n_points)
         factor = factor.reshape(count, *(1,) * (data.ndim - 1), -1)
-        label = {"frequency": frequency, "phase": phase, "size": size, "moved": moved, "jump": jump, "start": start}
+        label = {"frequency": frequency, "phase": phase, "size": size, "moved": moved}
+        label |= {"jump": jump, "leap": leap, "start": start}
         return factor * data, label
 
 
@@ -71,14 +77,18 @@ def transients(
     jump_hz: float = 5.0,
     jump_probability: float = 0.1,
     phase_deg: float = 5.0,
+    phase_drift_deg: float = 0.0,
+    phase_jump_deg: float = 0.0,
     motion_probability: float = 0.05,
     name: str = "transients",
 ) -> Transients:
-    """Drift uniform within +-`drift_hz`, normal phases of `phase_deg`, a jump of up to `jump_hz`: modelling choices; Hui 2021 measured the drift of 3 T scanners."""
+    """Drift uniform within +-`drift_hz`, normal phases of `phase_deg`, a jump of up to `jump_hz`, phases that drift by up to `phase_drift_deg` and jump by up to `phase_jump_deg` (none unless asked for): modelling choices; Hui 2021 measured the drift of 3 T scanners."""
     return Transients(
         drift=uniform(-drift_hz, drift_hz),
         walk=uniform(0.0, walk_hz),
         jump=uniform(-jump_hz, jump_hz),
+        turn=uniform(-math.radians(phase_drift_deg), math.radians(phase_drift_deg)),
+        leap=uniform(-math.radians(phase_jump_deg), math.radians(phase_jump_deg)),
         spread=uniform(0.0, math.radians(phase_deg)),
         loss=uniform(0.05, 0.6),
         jump_probability=jump_probability,

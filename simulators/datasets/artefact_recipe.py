@@ -47,7 +47,7 @@ ARTEFACTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, Reader]]] = {
         artefacts.transients,
         {
             "count": Found.count, "drift_hz": WIDTH, "walk_hz": WIDTH, "jump_hz": WIDTH, "jump_probability": Found.probability,
-            "phase_deg": WIDTH, "motion_probability": Found.probability,
+            "phase_deg": WIDTH, "phase_drift_deg": WIDTH, "phase_jump_deg": WIDTH, "motion_probability": Found.probability,
         },
     ),
     "scatter": (artefacts.scatter, {"count": Found.count, "frequency_hz": WIDTH, "phase_deg": WIDTH, "conditions": Found.count}),

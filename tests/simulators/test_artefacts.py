@@ -138,6 +138,21 @@ def test_transients_are_undone_by_their_label():
     )
 
 
+def test_phases_drift_and_jump_with_the_frequency():
+    plain = {"count": 32, "phase_deg": 0.0, "motion_probability": 0.0, "walk_hz": 0.0, "drift_hz": 0.0}
+    made = single_precision(artefacts.transients(GRID, **plain, jump_probability=1.0, phase_drift_deg=40, phase_jump_deg=90))  # fmt: skip
+    label = run(made)[1]
+    phase, start = np.asarray(label["phase"]), int(label["start"])
+    assert 0 < start < 31 and abs(float(label["leap"])) > 0.05
+    slope = np.diff(phase)
+    np.testing.assert_allclose(np.delete(slope, start - 1), np.delete(slope, start - 1)[0], atol=1e-6)
+    np.testing.assert_allclose(slope[start - 1] - slope[start], label["leap"], atol=1e-5)
+    assert 1e-3 < abs(31 * slope[start]) <= np.deg2rad(40)
+    np.testing.assert_allclose(np.diff(np.asarray(label["frequency"]))[start - 1], label["jump"], rtol=1e-5)
+    still = run(single_precision(artefacts.transients(GRID, **plain, jump_probability=1.0)))[1]
+    assert np.all(np.asarray(still["phase"]) == 0)
+
+
 def test_scatter_stays_inside_its_limits():
     made = single_precision(artefacts.scatter(GRID, count=64, frequency_hz=7, phase_deg=5))
     data, label = run(made)
