@@ -59,8 +59,7 @@ def amplitude_ratios(
 class FitResult(eqx.Module):
     """Fits of `s` spectra with `m` amplitudes.
 
-    - `amplitudes`, `covariance`: in units of the basis; covariance from the full Fisher information (all parameters, baseline
-      and amplitudes together).
+    - `amplitudes`, `covariance`: in units of the basis; covariance of the estimate from the full Fisher information (all parameters, baseline and amplitudes together; `inference.fisher`).
     - `parameters`, `parameters_sd`: the non-linear ones as a flat mapping "group.name" -> array `(s, ...)`, SI units.
     - `units`: unit of each entry of `parameters`.
     - `noise_sd`: standard deviation of the real part of the noise in a spectrum (core.fourier scaling).
@@ -89,7 +88,7 @@ class FitResult(eqx.Module):
 
     @property
     def crlb(self) -> Float[Array, "s m"]:
-        """Cramer-Rao lower bound of each amplitude, as a standard deviation in its unit."""
+        """Standard deviation of each amplitude: the Cramer-Rao lower bound where the model has no priors (`inference.fisher`)."""
         return jnp.sqrt(jnp.diagonal(self.covariance, axis1=-2, axis2=-1))
 
     @property
