@@ -102,7 +102,7 @@ def scenario_rows(
     quantities = scored(model.names, *(w.model.names for w in worlds.values()))
     for what, whole, part in (("scenarios", CHANGES, worlds), ("sums", QUANTITIES, quantities)):
         if missing := [n for n in whole if n not in part]:
-            note(f"{what} left out, of which the recipe or its basis has nothing: {', '.join(missing)}")
+            note(f"{what} left out, of which the recipe or its basis has nothing: {'; '.join(missing)}")
     keys = jax.random.split(jax.random.key(seed), count)
     sample = eqx.filter_jit(lambda simulator, keys: jax.vmap(simulator.sample)(keys))
     trials = {}

@@ -85,7 +85,9 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"{folder}: wanted a folder for the run, found {error.strerror or error}") from None
+        raise ValueError(
+            f"{folder}: wanted a folder for the run, which cannot be made ({error.strerror or error})"
+        ) from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ValueError(f"{folder}: wanted a folder that can be written, found one that cannot")
 

@@ -175,7 +175,7 @@ class Transformer(nnx.Module):
     ):
         _one_dimensional("transformer", shape)
         if width % heads:
-            raise ValueError(f"encoder.width: wanted a multiple of the {heads} heads, found {width}")
+            raise ValueError(f"network.encoder.width: wanted a multiple of the {heads} heads, found {width}")
         tokens = -(-shape[0] // patch)
         self.embed = nnx.Linear(patch * shape[1], width, rngs=rngs)
         self.position = nnx.Param(0.02 * jax.random.normal(rngs.params(), (tokens, width)))
@@ -230,7 +230,7 @@ def encoder(name: str, shape: tuple[int, ...], out: int, *, seed: int, **options
     if not isinstance(name, str) or name not in ENCODERS:
         raise ValueError(f"encoder: wanted one of {', '.join(ENCODERS)}, found {name!r}")
     if ENCODERS[name] in (MLP, CNN, CNN2D, ResNet, Transformer):
-        options |= {k: READ[k](f"encoder.{k}", v) for k, v in options.items() if k in READ}
+        options |= {k: READ[k](f"network.encoder.{k}", v) for k, v in options.items() if k in READ}
     try:
         return ENCODERS[name](shape, out, rngs=nnx.Rngs(seed), **options)
     except TypeError as error:

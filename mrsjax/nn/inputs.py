@@ -54,10 +54,10 @@ class Inputs(eqx.Module):
         if points is not None and domain != "fid":
             raise ValueError(f"points: {points} has no use in domain {domain}, which takes a window; use domain fid")
         n = sampling.n_points
-        points = whole("inputs.points", n if points is None else points, least=16, most=n)
+        points = whole("network.inputs.points", n if points is None else points, least=16, most=n)
         if not isinstance(window_ppm, list | tuple) or len(window_ppm) != 2:
-            raise ValueError(f"inputs.window_ppm: wanted two numbers, found {window_ppm!r}")
-        low, high = (number("inputs.window_ppm", x, least=-math.inf) for x in window_ppm)
+            raise ValueError(f"network.inputs.window_ppm: wanted two numbers, found {window_ppm!r}")
+        low, high = (number("network.inputs.window_ppm", x, least=-math.inf) for x in window_ppm)
         self.domain, self.parts = domain, parts
         self.window = (0, points) if domain == "fid" else window_of(sampling, low, high)
 

@@ -174,7 +174,7 @@ def test_scenarios_that_are_left_out_are_told(tmp_path, monkeypatch):
     place, told = _own(tmp_path), []
     monkeypatch.setattr("mrsjax.analysis.scenarios.evaluate_scenarios", lambda trials, *_, **__: trials)
     assert "baseline x4" not in scenario_rows(str(place), 2, 1, None, say=str, note=told.append)
-    assert len(told) == 1 and "scenarios left out" in told[0] and "baseline x4, macromolecules x2" in told[0]
+    assert len(told) == 1 and "scenarios left out" in told[0] and "baseline x4; macromolecules x2" in told[0]
 
 
 def test_data_of_another_echo_time_are_told(tmp_path):
