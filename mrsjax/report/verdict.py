@@ -76,9 +76,12 @@ def summary(analysis: Analysis, judgements: Sequence[Judgement]) -> str:
     failed = [s for s in status if s is not Status.CONVERGED]
     named = ", ".join(f"{failed.count(s)} {_WORDS[s]}" for s in dict.fromkeys(failed))
     if len(failed) == len(status):
+        # a network whose fit steps were few or none: its estimates stand
+        stands = analysis.method and set(failed) == {Status.MAX_ITERATIONS}
+        advice = f"the numbers are those of {analysis.method}" if stands else "do not use the numbers"
         if len(status) == 1:
-            return f"The fit did not converge (it {_WORDS[status[0]]}): do not use the numbers."
-        return f"No fit converged ({named}): do not use the numbers."
+            return f"The fit did not converge (it {_WORDS[status[0]]}): {advice}."
+        return f"No fit converged ({named}): {advice}."
     worst = max((j.band for j in judgements), key=[Band.GOOD, Band.FAIR, Band.POOR].index)
     limits = ", ".join(j.title.split(" (")[0].lower() for j in judgements if j.band is worst)
     head = "Good in all three criteria." if worst is Band.GOOD else f"{worst.value.capitalize()}: limited by {limits}."

@@ -140,6 +140,9 @@ def test_failed_single_fit_says_so(run):
     analysis = make_analysis(failures=1)
     assert "do not use the numbers" in summary(analysis, judge(analysis)) and analysis.status == [Status.MAX_ITERATIONS]
     assert "do not use the numbers" in Page(page_of(analysis, run)).text
+    by_network = dataclasses.replace(analysis, method="a network (mlp), exact amplitudes at its estimate")
+    said = summary(by_network, judge(by_network))
+    assert said.endswith("the numbers are those of a network (mlp), exact amplitudes at its estimate.")
 
 
 def test_methods_state_what_is_known_and_mark_what_is_not(analysis_of, run):
