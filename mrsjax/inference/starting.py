@@ -19,8 +19,8 @@ TYPICAL = {
 
 #: Correlation times: macromolecules and baseline are gone after the first, the noise takes over after the second, s.
 EARLY, LATE = 0.012, 0.15
-#: How far from zero (Hz) a shift is looked for, and how far the whole correlation is looked at.
-NEAR, FAR = 22.0, 110.0
+#: How far from zero (Hz) a shift is looked for, and how far the whole correlation is looked at (Hz, and ppm: less than from creatine to NAA, which a spectrum without one of them would match).
+NEAR, FAR, FAR_PPM = 22.0, 110.0, 0.85
 
 
 class Match(NamedTuple):
@@ -67,7 +67,8 @@ def correlate(
     rho = jnp.fft.fftshift(jnp.fft.fft(product, finer * s.n_points))
     frequency = (jnp.arange(finer * s.n_points) - finer * s.n_points // 2) / (finer * s.n_points * s.dwell_time)
     far, size = jnp.abs(frequency), jnp.abs(rho)
-    beyond = jnp.max(jnp.where((far > NEAR) & (far < FAR), size, 0.0))
+    end = jnp.minimum(FAR, FAR_PPM * 1e-6 * s.central_frequency)
+    beyond = jnp.max(jnp.where((far > NEAR) & (far < end), size, 0.0))
     size = jnp.where(far <= NEAR, size, 0.0)
     peak = (size > jnp.roll(size, 1)) & (size >= jnp.roll(size, -1))
     at = jnp.argmax(jnp.where(peak, size, 0.0))

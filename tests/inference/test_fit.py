@@ -152,6 +152,16 @@ def test_a_spectrum_that_lies_elsewhere_is_no_convergence(shift):
     assert np.all(np.asarray(fit(model, near).status) == Status.CONVERGED)
 
 
+@pytest.mark.parametrize("name", ["Cr", "NAA"])  # choline alone is taken for creatine, 22 Hz away: docs/limits.md
+def test_a_spectrum_of_one_metabolite_is_where_it_is(name):
+    model = synthetic(1)[0]
+    clean = np.asarray(model.groups[0].fids)[model.names.index(name)] * np.exp(-10 * np.asarray(model.sampling.time))
+    noise = np.random.default_rng(2).normal(size=(2, clean.size, 2)) @ [1, 1j]
+    result = fit(model, clean + 0.02 * np.abs(clean[0]) * noise)
+    assert np.all(np.asarray(result.status) == Status.CONVERGED)
+    assert np.all(np.abs(np.asarray(result.parameters["metabolites.shift"])) < 1)
+
+
 @pytest.mark.parametrize("wrong", [np.zeros(1024, complex), np.zeros((2, 1000), complex), np.zeros((2, 1024))])
 def test_wrong_shapes_are_refused(wrong):
     with pytest.raises(ValueError, match="fids: wanted complex"):
