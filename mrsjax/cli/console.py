@@ -77,11 +77,12 @@ def phases(
         yield say, progress
 
 
-def interruptible(work: Callable[[], T]) -> T:
+def interruptible(work: Callable[[], T], *, stopped: str = "") -> T:
     """Runs `work` in a thread and waits for it, so that Ctrl-C is obeyed while XLA compiles or computes.
 
     Python delivers signals to the main thread between bytecodes only, and a compiled call does not return for seconds.
     After Ctrl-C the thread runs on until the process ends, so `work` must leave nothing half-done outside of memory.
+    `stopped`: what is said then of work that leaves what is finished; none: that nothing was written.
     """
     box: dict[str, Any] = {}
 
@@ -93,8 +94,11 @@ def interruptible(work: Callable[[], T]) -> T:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    while thread.is_alive():
-        thread.join(0.2)
+    try:
+        while thread.is_alive():
+            thread.join(0.2)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(stopped) from None
     if "error" in box:
         raise box["error"]
     return box["value"]

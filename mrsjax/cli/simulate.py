@@ -61,6 +61,7 @@ def simulate(
         made = load(recipe)
         with phases(device, doing="simulating") as (_, progress):
             interruptible(
-                lambda: store.write(made, count, out, seed=seed, shard=shard, signals=signals, progress=progress)
+                lambda: store.write(made, count, out, seed=seed, shard=shard, signals=signals, progress=progress),
+                stopped="interrupted; finished shards stay, the same command goes on from there",
             )
         click.echo(f"{out}: {count} samples of {made.name}, seed {seed}")

@@ -40,7 +40,10 @@ def train(config: str, out: str):
         from mrsjax.cli.training_config import run
 
         say(f"compiling for {device}")
-        done = interruptible(lambda: run(given, Path(out), lambda line: click.echo(f"mrsjax: {line}", err=True)))
+        done = interruptible(
+            lambda: run(given, Path(out), lambda line: click.echo(f"mrsjax: {line}", err=True)),
+            stopped="interrupted; the same command goes on from the last validation",
+        )
     click.echo(
         f"best validation loss {min(r.validation for r in done.history):.4g} at step {done.best_step} of {done.history[-1].step} (ended by {done.ended})"
     )

@@ -94,7 +94,9 @@ def one_step(
     step = bound(_stepped, *single((decimated(model), model)), blocks, freedom(model))
     problem, state, sd, excess = batch.map_rows(step, fids.astype(np.complex64), theta, known)
     usable &= np.isfinite(sd) & (sd > 0)
-    return result_of(model, problem, state, state.at.linear, sd * scale, excess, usable, 0.0, 1, TOLERANCES[0])
+    return result_of(
+        model, problem, state, state.at.linear, sd * scale, excess, usable, np.zeros(len(fids)), 1, TOLERANCES[0]
+    )
 
 
 @jit

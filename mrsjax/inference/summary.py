@@ -94,7 +94,7 @@ def status_of(model, state: State, explained, active, elsewhere, max_iterations,
     theta, m = from_rows(model.parameters(), np.asarray(state.at.theta)), len(model.names)
     shift, limit = theta[model.groups[0].name]["shift"], model.groups[0].shift_limit
     status = np.full(len(shift), Status.CONVERGED, dtype=np.int32)
-    status[np.broadcast_to(elsewhere > FARTHER, status.shape)] = Status.AT_BOUND
+    status[elsewhere > FARTHER] = Status.AT_BOUND
     status[explained < m + 5 * np.sqrt(2 * m) + 10] = Status.NO_SIGNAL
     status[np.abs(shift) >= limit] = Status.AT_BOUND
     status[state.rejected > 8] = Status.NO_PROGRESS

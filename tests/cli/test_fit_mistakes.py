@@ -133,3 +133,16 @@ def test_ctrl_c_is_obeyed_at_once_and_leaves_nothing(scans, tmp_path):
         assert process.wait(timeout=20) == 130 and time.monotonic() - began < 10
     assert "mrsjax: interrupted; nothing was written" in rest and "Traceback" not in rest
     assert {p.name for p in tmp_path.iterdir()} <= {"cache"}
+
+
+def test_ctrl_c_says_what_stays(tmp_path):
+    """Of work that is resumed, in place of "nothing was written"."""
+    from mrsjax.cli.console import interruptible
+
+    def pressed():
+        time.sleep(0.5)
+        signal.raise_signal(signal.SIGINT)  # delivered to the main thread, which waits
+        time.sleep(2)
+
+    with pytest.raises(KeyboardInterrupt, match="finished shards stay"):
+        interruptible(pressed, stopped="interrupted; finished shards stay")

@@ -100,7 +100,8 @@ def test_what_cannot_be_meant_is_refused(text, old, new, message):
 
 @pytest.mark.parametrize("text", [SMALL, BRAIN, WORLD, SHIM])
 def test_the_recipes_of_these_tests_are_good(text):
-    parse(text, "good")
+    made = parse(text, "good")
+    assert made.name == text.split()[1] and made.simulator.sampling.n_points == 64
 
 
 @pytest.mark.parametrize(
